@@ -5,6 +5,7 @@ moves the probability and the thresholds together, by Bayes' rule, so it never m
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,6 +16,27 @@ from cxr_core.presentation.wording import format_exact_threshold
 from cxr_core.reading.calibration import expit, log_odds
 
 Call = Literal["present", "absent", "indeterminate"]
+Uncertainty = Literal[
+    "between_thresholds",
+    "quality",
+    "view",
+    "unlike_training",
+    "ratio_disagrees",
+    "models_differ",
+    "age_missing",
+]
+# Why a verdict is undecided, or is to be taken with caution: by code, in words.
+UNCERTAINTIES: Mapping[Uncertainty, str] = {
+    "between_thresholds": "between the two thresholds",
+    "quality": "quality of the film or its file",
+    "view": "view other than a plain frontal one",
+    "unlike_training": "unlike the training films",
+    "ratio_disagrees": "network and measured ratio disagree",
+    "models_differ": "several models differ",
+    "age_missing": "the model depends on the age, which is missing",
+}
+# Quality flags that withhold a verdict because of the view; all others do because of quality.
+VIEW_FLAGS = frozenset({"view_disagrees", "special_view", "described_otherwise"})
 
 LOWEST_ON_BAR = 0.001  # the left end of the bar on which a probability is shown
 
@@ -109,6 +131,11 @@ def move_prevalence(probability: float, before: float, after: float) -> float:
 def compute_likelihood_ratio(probability: float, prevalence: float) -> float:
     """How many times the odds of a finding are higher than before the film was seen."""
     return math.exp(log_odds(probability) - log_odds(prevalence))
+
+
+def uncertainty_of_flag(code: str) -> Uncertainty:
+    """Why a quality flag withholds a verdict."""
+    return "view" if code in VIEW_FLAGS else "quality"
 
 
 def place_on_bar(probability: float) -> float:

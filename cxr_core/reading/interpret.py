@@ -21,14 +21,18 @@ from cxr_core.reading.cardiothoracic.ratio import (
     measure_ratio,
 )
 from cxr_core.reading.decision import (
+    Uncertainty,
     compute_likelihood_ratio,
     find_thresholds,
     move_prevalence,
     name_decision,
+    to_thresholds,
+    uncertainty_of_flag,
 )
 from cxr_core.reading.opinions import describe_opinions, merge_opinions, split_opinions
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.results import Examination, FindingReading, ModelOutput, Reading
+from cxr_core.reading.site_profile import SiteMark, SiteProfile, find_site_mark
 
 # What a reader could take to be excluded by a reading that does not mention it, and the findings that would cover it.
 NEVER_TO_BE_ASSUMED: Mapping[str, tuple[str, ...]] = {
@@ -49,11 +53,15 @@ OUT_OF_DISTRIBUTION = QualityFlag(
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What a reading is asked for. decision: one of DECISIONS.  prevalence: of findings, where it is not the card's."""
+    """What a reading is asked for. decision: one of DECISIONS.  prevalence: of findings, as the user chose it.
+
+    site_profile: what the site has installed; None where that is nothing.
+    """
 
     patient: Patient
     decision: str
     prevalence: Mapping[str, float]
+    site_profile: SiteProfile | None = None
 
     def needs_age(self, card: ModelCard) -> bool:
         """Whether the patient may be too young or too old for a model, as far as the age is known."""
@@ -65,19 +73,24 @@ def interpret(
     user_input: Patient,
     decision: str = DEFAULT_DECISION,
     prevalence: Mapping[str, float] | None = None,
+    site_profile: SiteProfile | None = None,
 ) -> Reading:
     """The reading of one examined film for one patient.
 
     user_input: age and view as the user gives them; they override the file's own.  decision: one of DECISIONS, or the
     name of an operating point for that single threshold.  prevalence: share of patients with a finding, within 0 and
-    1, by finding; that of the films that calibrated the model where none is given. It moves the probability, never the
-    verdict. Raises SettingsError for an unknown decision and an impossible prevalence.
+    1, by finding; where none is given that of the site, else that of the films that calibrated the model. It moves the
+    probability, never the verdict. site_profile: what the site has installed (`site.profile_store.load_profile`); its
+    recalibration comes after the model's calibration, its thresholds take the place of the card's, and what it changed
+    is marked. Without one the reading is what the cards say.
+    Raises SettingsError for an unknown decision and an impossible prevalence.
     """
     patient = _merge_patient(examination, user_input)
     question = Question(
         patient=patient,
         decision=name_decision(decision),
         prevalence=_check_prevalence(prevalence or {}),
+        site_profile=site_profile,
     )
     concerns = list(examination.concerns)
     if _is_out_of_distribution(examination):
@@ -91,6 +104,7 @@ def interpret(
         patient=patient,
         adjustments=examination.adjustments,
         seconds=examination.seconds,
+        site_profile=site_profile,
     )
     if reading.reason is not None:
         return reading
@@ -105,6 +119,7 @@ def interpret(
     measurements: tuple[Measurement, ...] = ()
     if measurement is not None:
         measurements = (_add_disagreements(measurement, findings),)
+        findings = _mark_disagreements(findings, measurements)
     return replace(
         reading,
         status="read",
@@ -147,9 +162,11 @@ def replace_diameters(
         for finding in reading.findings
         if finding.fusion_parts is not None and measurement.value is not None
     ]
+    measurements = tuple(_add_disagreements(m, reading.findings) for m in edited)
     return replace(
         reading,
-        measurements=tuple(_add_disagreements(m, reading.findings) for m in edited),
+        findings=_mark_disagreements(reading.findings, measurements),
+        measurements=measurements,
         warnings=(*reading.warnings, *notes),
     )
 
@@ -170,10 +187,13 @@ def recompute_with_edited_ratio(reading: Reading, examination: Examination) -> R
         if output is None or card is None or finding.finding not in card.fusion:
             findings.append(finding)
             continue
+        uses_default = finding.site is not None and finding.site.uses_prevalence
+        chosen = None if uses_default else finding.prevalence
         question = Question(
             patient=reading.patient,
             decision=finding.decision or DEFAULT_DECISION,
-            prevalence={} if finding.prevalence is None else {finding.finding: finding.prevalence},
+            prevalence={} if chosen is None else {finding.finding: chosen},
+            site_profile=reading.site_profile,
         )
         reread = _read_finding(output, finding.finding, question, edited[0], use_edited=True)
         findings.append(_withhold_call(reread, reading.concerns))
@@ -185,10 +205,11 @@ def recompute_with_edited_ratio(reading: Reading, examination: Examination) -> R
         for measurement in edited
         if old.fusion_parts is not None
     ]
+    measurements = tuple(_add_disagreements(m, merged) for m in reading.measurements)
     return replace(
         reading,
-        findings=merged,
-        measurements=tuple(_add_disagreements(m, merged) for m in reading.measurements),
+        findings=_mark_disagreements(merged, measurements),
+        measurements=measurements,
         warnings=(
             *filter(None, map(describe_opinions, merged)),
             *(warning for warning in reading.warnings if warning not in outdated),
@@ -225,6 +246,19 @@ def check_consistency(
 
 def _add_disagreements(measurement: Measurement, findings: Sequence[FindingReading]) -> Measurement:
     return replace(measurement, disagreements=check_consistency(measurement, findings))
+
+
+def _mark_disagreements(
+    findings: Sequence[FindingReading], measurements: Sequence[Measurement]
+) -> tuple[FindingReading, ...]:
+    """The findings, of which those say so that a measured ratio contradicts."""
+    marked = []
+    for finding in findings:
+        reasons = [one for one in finding.uncertain_because if one != "ratio_disagrees"]
+        if any(check_consistency(measurement, [finding]) for measurement in measurements):
+            reasons.append("ratio_disagrees")
+        marked.append(replace(finding, uncertain_because=tuple(reasons)))
+    return tuple(marked)
 
 
 def _merge_patient(examination: Examination, user_input: Patient) -> Patient:
@@ -315,7 +349,14 @@ def _withhold_call(finding: FindingReading, concerns: Sequence[QualityFlag]) -> 
     withholding = next((concern for concern in concerns if concern.withholds_call), None)
     if withholding is None or finding.call is None:
         return finding
-    return replace(finding, call="indeterminate", undecided_because=withholding.message)
+    because = [uncertainty_of_flag(flag.code) for flag in concerns if flag.withholds_call]
+    return replace(
+        finding,
+        call="indeterminate",
+        undecided_because=withholding.message,
+        uncertain_because=tuple(dict.fromkeys([*because, *finding.uncertain_because])),
+        is_withheld=True,
+    )
 
 
 def _read_finding(
@@ -327,28 +368,36 @@ def _read_finding(
 ) -> FindingReading:
     card = output.card
     index = card.findings.index(key)
+    site = find_site_mark(question.site_profile, card, key)
+    probability = float(output.probabilities[index])
+    if site is not None and site.calibration is not None:
+        probability = site.calibration.apply(probability)
     calibrated, parts = fuse_probability(
-        card,
-        key,
-        float(output.probabilities[index]),
-        measurement,
-        question.patient.view,
-        use_edited=use_edited,
+        card, key, probability, measurement, question.patient.view, use_edited=use_edited
     )
     decision = card.effective_decision(key, question.decision)
     thresholds = find_thresholds(card, key, decision, fused=parts is not None)
+    if site is not None and parts is None:
+        site = site.with_decision(decision)
+        thresholds = to_thresholds(site.decision) if site.decision else thresholds
     call = thresholds.decide(calibrated)
     probability, before = calibrated, card.calibration_prevalence(key)
     prevalence, likelihood_ratio = None, None
     if before is not None:
         prevalence = question.prevalence.get(key, before)
+        if site is not None and site.prevalence is not None and key not in question.prevalence:
+            prevalence, site = site.prevalence, replace(site, uses_prevalence=True)
         likelihood_ratio = compute_likelihood_ratio(calibrated, before)
         probability = move_prevalence(calibrated, before, prevalence)
         thresholds = thresholds.move(before, prevalence)
-    noise = card.label_noise.get(key)
-    because = None
+    # How the labels of the model's calibration differ from readers says nothing about the site's own labels.
+    noise = None if site and site.calibration else card.label_noise.get(key)
+    because, uncertain = None, list[Uncertainty]()
     if call == "indeterminate":
         because = f"The probability lies between the two thresholds ({thresholds.describe()})."
+        uncertain.append("between_thresholds")
+    if output.ood_score > 1:
+        uncertain.append("unlike_training")
     return FindingReading(
         finding=key,
         probability=probability,
@@ -359,6 +408,7 @@ def _read_finding(
         operating_point=thresholds.operating_point,
         call=call,
         undecided_because=because,
+        uncertain_because=tuple(uncertain),
         prevalence=prevalence,
         calibration_prevalence=before,
         likelihood_ratio=likelihood_ratio,
@@ -372,7 +422,8 @@ def _read_finding(
         fusion_parts=parts,
         card=card,
         definition=card.find_definition(key),
-        likely_normal=_is_likely_normal(output, key, calibrated, prevalence),
+        likely_normal=_is_likely_normal(output, key, calibrated, prevalence, site),
+        site=site,
     )
 
 
@@ -392,15 +443,20 @@ def _find_interval(
 
 
 def _is_likely_normal(
-    output: ModelOutput, key: str, probability: float, prevalence: float | None
+    output: ModelOutput,
+    key: str,
+    probability: float,
+    prevalence: float | None,
+    site: SiteMark | None,
 ) -> bool | None:
     """Whether a film lies below the threshold of likely normal films; None where the card has none.
 
     probability: as it was calibrated.  prevalence: at which the film is read. A higher one makes normal films rarer
-    below the threshold too, and a film that is unlike those of training is not called normal.
+    below the threshold too, and a film that is unlike those of training is not called normal. site: where the model
+    had to be recalibrated, nothing is known of how often films below the threshold are normal.
     """
     confident = output.card.confident_normal.get(key)
-    if confident is None:
+    if confident is None or (site is not None and site.calibration is not None):
         return None
     normal = confident.negative_predictive_value.value or 0.0
     if prevalence is not None and 0 < normal < 1:
@@ -410,9 +466,10 @@ def _is_likely_normal(
 
 
 def _find_warnings(findings: Sequence[FindingReading], question: Question) -> Iterator[str]:
-    """What limits the numbers as a whole: an unknown age, several opinions, a prevalence that cannot be used."""
+    """What limits the numbers as a whole: an unknown age, a profile or a prevalence that is not used, opinions."""
     if any(finding.needs_age for finding in findings):
         yield AGE_UNKNOWN
+    yield from _describe_unused_profile(findings, question)
     yield from filter(None, map(describe_opinions, findings))
     for finding in split_opinions(findings):
         unused = finding.finding in question.prevalence and finding.prevalence is None
@@ -421,6 +478,17 @@ def _find_warnings(findings: Sequence[FindingReading], question: Question) -> It
                 f"{finding.name}: the card of {finding.model} does not say at which prevalence it "
                 "was calibrated, so the probability is not moved to the prevalence that was given."
             )
+
+
+def _describe_unused_profile(
+    findings: Sequence[FindingReading], question: Question
+) -> Iterator[str]:
+    """That what the site has installed is damaged, or of another version of a model."""
+    if question.site_profile is not None and question.site_profile.problem:
+        yield question.site_profile.problem
+    for finding in split_opinions(findings):
+        if finding.site is not None and finding.site.reason:
+            yield f"{finding.name}: {finding.site.reason}"
 
 
 def _side_of_limit(measurement: Measurement) -> str | None:

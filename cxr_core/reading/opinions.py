@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from cxr_core.presentation.wording import call_name, format_percent
 from cxr_core.reading.calibration import log_odds
+from cxr_core.reading.decision import Uncertainty
 from cxr_core.reading.results import FindingReading
 
 
@@ -68,7 +69,13 @@ def _merge(group: Sequence[FindingReading]) -> FindingReading:
     shown = replace(max(deciding, key=_margin), opinions=tuple(group))
     if _agree(deciding):
         return shown
-    return replace(shown, call="indeterminate", undecided_because=describe_opinions(shown))
+    because: Uncertainty = "age_missing" if shown.needs_age else "models_differ"
+    return replace(
+        shown,
+        call="indeterminate",
+        undecided_because=describe_opinions(shown),
+        uncertain_because=(because, *shown.uncertain_because),
+    )
 
 
 def _find_deciding(opinions: Sequence[FindingReading]) -> Sequence[FindingReading]:

@@ -23,8 +23,9 @@ from cxr_core.reading.calibration import log_odds
 from cxr_core.reading.cardiothoracic.contours import SegmentationResult
 from cxr_core.reading.cardiothoracic.fusion import FusionParts
 from cxr_core.reading.cardiothoracic.ratio import Measurement
-from cxr_core.reading.decision import Call
+from cxr_core.reading.decision import Call, Uncertainty
 from cxr_core.reading.patient import Patient
+from cxr_core.reading.site_profile import SiteMark, SiteProfile
 from cxr_core.workspace.json_files import JsonObject
 
 EXACT_METHOD = "evidence"
@@ -111,7 +112,9 @@ class FindingReading:
     the finding, all their answers; the other fields are then those of the most suspicious one, and the call is
     indeterminate where they differ.  definition: of a finding that does not ship, from the model's card.
     likely_normal: whether the probability lies below the card's threshold of likely normal films; None where the card
-    has none.
+    has none.  is_withheld: whether a quality flag allows no verdict, so that pages and reports show no number either.
+    site: what the profile of the site did; None where nothing is installed.  undecided_because: a sentence.
+    uncertain_because: by code, every reason for which the call is undecided, or needs caution although it is not.
     """
 
     finding: str
@@ -123,6 +126,7 @@ class FindingReading:
     operating_point: str | None = None
     call: Call | None = None
     undecided_because: str | None = None
+    uncertain_because: tuple[Uncertainty, ...] = ()
     prevalence: float | None = None
     calibration_prevalence: float | None = None
     likelihood_ratio: float | None = None
@@ -138,6 +142,8 @@ class FindingReading:
     card: ModelCard | None = None
     definition: LocalFinding | None = None
     likely_normal: bool | None = None
+    is_withheld: bool = False
+    site: SiteMark | None = None
     opinions: tuple["FindingReading", ...] = ()
 
     @property
@@ -207,6 +213,8 @@ class FindingReading:
             "name": self.name,
             "locally_defined": self.definition is not None,
         }
+        if self.uncertain_because:
+            record["uncertain_because"] = list(self.uncertain_because)
         if self.defined_as:
             record["definition"] = self.defined_as
         if self.likely_normal is not None:
@@ -216,6 +224,8 @@ class FindingReading:
             record["probability_low"], record["probability_high"] = self.probability_interval
         if self.reason:
             record["reason"] = self.reason
+        if self.site is not None:
+            record["site_profile"] = self.site.to_json()
         if self.fusion_parts:
             record["parts"] = self.fusion_parts.to_json()
         if self.opinions:
@@ -228,7 +238,7 @@ class Reading:
     """One film as it is shown on the screen, written as JSON or put into a report.
 
     concerns: quality flags of the film.  warnings: what limits the numbers as a whole.  not_assessed: what no model
-    that fits this patient looks for, in words.
+    that fits this patient looks for, in words.  site_profile: what the site had installed; None where that is nothing.
     """
 
     sha256: str
@@ -242,6 +252,7 @@ class Reading:
     patient: Patient = field(default_factory=Patient)
     adjustments: Adjustments = UNCHANGED  # what a person put right before the film was read
     seconds: float = 0.0
+    site_profile: SiteProfile | None = None
 
     def to_json(self, file: str) -> JsonObject:
         """One line of `read --json`. file: the name that the film came under."""

@@ -4,7 +4,7 @@ A profile changes readings alone. Evaluations and the promotion gate judge the m
 caller loads it (`cxr_core/site/profile_store.py`) and hands it to `interpret`; a model's card is never changed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Annotated
 
@@ -109,16 +109,32 @@ class SiteProfile:
 class SiteMark:
     """What the profile of the site did to the reading of one finding.
 
-    profile: None where nothing is installed for the finding.  reason: why it is not applied; empty where it is.
-    recalibrated: whether the probability is the site's own.  decision: whose thresholds were refitted here, None where
-    they are the model's.  uses_prevalence: whether the prevalence is the site's, and not one that the user chose.
+    profile: None where nothing is installed for the finding.  reason: a sentence that says why it is not applied; empty
+    where it is.  decision: whose thresholds were refitted here; None where they are the model's.  uses_prevalence:
+    whether the prevalence is the site's, and not one that the user chose.
     """
 
     profile: ModelProfile | None = None
     reason: str = ""
-    recalibrated: bool = False
     decision: SiteDecision | None = None
     uses_prevalence: bool = False
+
+    @property
+    def calibration(self) -> SiteCalibration | None:
+        """What recalibrates the probability; None where nothing does."""
+        return None if self.profile is None or self.reason else self.profile.calibration
+
+    @property
+    def prevalence(self) -> float | None:
+        """The prevalence at the site; None where it is not stated."""
+        return None if self.profile is None or self.reason else self.profile.prevalence
+
+    def with_decision(self, name: str) -> "SiteMark":
+        """The same with the decision of this name, where it was refitted at the site."""
+        if self.profile is None or self.reason:
+            return self
+        refitted = [decision for decision in self.profile.decisions if decision.name == name]
+        return replace(self, decision=next(iter(refitted), None))
 
     @property
     def is_verified(self) -> bool:
@@ -133,7 +149,7 @@ class SiteMark:
         """What follows the probability; empty where the profile did not change it."""
         if self.profile is None:
             return ""
-        if self.recalibrated:
+        if self.calibration is not None:
             return self.profile.describe()
         if self.uses_prevalence:
             return f"at this site's prevalence, installed on {self.profile.installed_on}"
@@ -151,7 +167,7 @@ class SiteMark:
     def to_json(self) -> JsonObject:
         """The `site_profile` of a finding in `read --json`."""
         record: JsonObject = {
-            "recalibrated": self.recalibrated,
+            "recalibrated": self.calibration is not None,
             "decision_verified": self.is_verified,
             "uses_prevalence": self.uses_prevalence,
             "probability_note": self.describe_probability(),
@@ -174,11 +190,6 @@ def find_site_mark(profile: SiteProfile | None, card: ModelCard, finding: str) -
         return SiteMark(profile=installed)
     return SiteMark(
         profile=installed,
-        reason=f"the profile of this site is of {installed.model} {installed.version}, not of {card.version}, so it "
-        "is not applied. Repeat the acceptance test with this version",
+        reason=f"The profile of this site is of {installed.model} {installed.version}, not of {card.version}, so it "
+        "is not applied. Repeat the acceptance test with this version.",
     )
-
-
-def find_site_decision(profile: ModelProfile, name: str) -> SiteDecision | None:
-    """A decision that was refitted at the site; None where it was not."""
-    return next((decision for decision in profile.decisions if decision.name == name), None)

@@ -110,6 +110,8 @@ def threshold_source(finding: FindingReading) -> str | None:
     """Which films chose a finding's threshold, and how; None where there is no number."""
     if finding.card is None or finding.decision is None:
         return None
+    if finding.site is not None and finding.site.decision is not None:
+        return finding.site.decision.source
     fused = finding.fusion_parts is not None
     return find_thresholds(finding.card, finding.finding, finding.decision, fused).source
 
