@@ -118,6 +118,13 @@ def parse_recalibration(text: str) -> str:
     return text
 
 
+def parse_share(text: str) -> float:
+    """A share within 0 and 1."""
+    if not _is_share(text):
+        raise argparse.ArgumentTypeError(f"found {text!r}; expected a share such as 0.05")
+    return float(text)
+
+
 def _is_share(text: str) -> bool:
     try:
         return 0 < float(text) < 1

@@ -4,6 +4,8 @@
          card.json                 the ModelCard or SegmenterCard, with the weights' sha256
          familiarity.safetensors   statistics of the training films' features, for the out-of-distribution score
                                    (optional)
+         validation_scores.json    what the validation films scored, to compare a site's films with (optional)
+         learnt_films.txt          the hashes of the films that it was trained and tuned on (optional)
 """
 
 from collections.abc import Callable, Mapping

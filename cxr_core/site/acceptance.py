@@ -5,7 +5,7 @@ chance makes it (p below ALPHA, shared out among the classes tested) and large e
 threshold do the shares of called films differ by more than the distance. Each patient counts once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -113,6 +113,31 @@ def compare_with_validation(
         standing_out=standing_out,
         left_out=local.left_out,
     )
+
+
+def describe_class(comparison: ClassComparison) -> Iterator[str]:
+    """A line on one class of films, then one on each decision, with every figure and its interval."""
+    shift = comparison.shift
+    yield (
+        f"{comparison.label}: {format_count(comparison.films, 'films')} of "
+        f"{format_count(comparison.patients, 'patients')} against {comparison.validation_films} of "
+        f"{comparison.validation_patients}; Kolmogorov-Smirnov {comparison.distance:.2f}, p {comparison.p_value:.2g}; "
+        f"median shifted by {_format_interval(shift, '+.2f')} log-odds"
+    )
+    error = "false alarms" if comparison.label == "absent" else "missed"
+    for rates in comparison.rates:
+        yield (
+            f"{rates.decision}: {error} {_format_interval(rates.misjudged, '.2f')}, validation {rates.expected:.2f}; "
+            f"undecided {_format_interval(rates.undecided, '.2f')}, validation {rates.expected_undecided:.2f}"
+        )
+
+
+def _format_interval(figure: MeanFigure, form: str) -> str:
+    """`+3.10 (+2.20 to +4.05)`."""
+    value, low, high = (
+        format(number or 0.0, form) for number in (figure.value, figure.low, figure.high)
+    )
+    return f"{value} ({low} to {high})"
 
 
 def measure_distance(

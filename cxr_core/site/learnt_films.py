@@ -14,6 +14,7 @@ from cxr_core.workspace.atomic import atomic_write
 from cxr_core.workspace.json_files import read_bounded
 
 DIGITS = 8  # of a SHA-256
+UNKNOWN = "The model does not say which films it learnt from, so none of these is known not to be one of them."
 
 
 @dataclass(frozen=True)

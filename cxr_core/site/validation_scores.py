@@ -60,6 +60,14 @@ class ValidationScores(JsonRecord):
     source: str
     findings: Mapping[str, FindingScores]
 
+    def of_finding(self, finding: str) -> FindingScores:
+        """Those of one finding. Raises ModelError where there are none."""
+        if finding not in self.findings:
+            raise ModelError(
+                f"{VALIDATION_SCORES} of {self.model} {self.version} has {', '.join(self.findings)}, not {finding}"
+            )
+        return self.findings[finding]
+
 
 def summarise_finding(
     logits: np.ndarray, labels: np.ndarray, patients: np.ndarray

@@ -12,14 +12,21 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from cxr_core.errors import ModelError
-from cxr_core.models.card import CARD, WEIGHTS
+from cxr_core.models.card import CARD, LEARNT_FILMS, VALIDATION_SCORES, WEIGHTS
 from cxr_core.models.store import OOD_STATISTICS
 from cxr_core.workspace.log import log_task
 from cxr_core.workspace.paths import printable
 
 VERDICT = "gate.json"
 # A model's files, and the most bytes that each may unpack to.
-FILES = {WEIGHTS: 200 << 20, CARD: 4 << 20, OOD_STATISTICS: 8 << 20, VERDICT: 4 << 20}
+FILES = {
+    WEIGHTS: 200 << 20,
+    CARD: 4 << 20,
+    OOD_STATISTICS: 8 << 20,
+    VERDICT: 4 << 20,
+    VALIDATION_SCORES: 4 << 20,
+    LEARNT_FILMS: 8 << 20,
+}
 PIECE_BYTES = 1 << 20
 # How much smaller packing may have made a file of more than a few pieces; weights hardly shrink.
 MAX_RATIO, ALWAYS_BYTES = 20, 4 << 20

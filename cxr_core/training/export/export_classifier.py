@@ -30,6 +30,7 @@ from cxr_core.reading.heatmaps import compute_baseline_attribution, forward_with
 from cxr_core.reading.ood import OodDetector, embed_maps
 from cxr_core.training.engine.trainer import TrainedNetwork
 from cxr_core.training.export.confident_normal import fit_confident_normal
+from cxr_core.training.export.site_scores import write_site_scores
 from cxr_core.training.export.training_record import TrainingRecord, list_software
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.runs.events import (
@@ -139,7 +140,9 @@ def export_classifier(
     )
     report(StageBegun(stage=WRITING_MODEL))
     write_training_hashes(run.path, films.table)
-    return save_model(run.model, card, network, detector.tensors, half=True)
+    card = save_model(run.model, card, network, detector.tensors, half=True)
+    write_site_scores(run.model, card, films, outputs.logits)
+    return card
 
 
 def compute_film_outputs(
