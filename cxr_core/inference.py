@@ -18,13 +18,21 @@ from cxr_core.models.label_noise import LabelNoise
 from cxr_core.reading.cardiothoracic.contours import SegmentationResult
 from cxr_core.reading.cardiothoracic.ratio import FLAG_ERRORS, RatioEstimate
 from cxr_core.reading.classifier import Classifier
+from cxr_core.reading.cores import PROCESS_CORES
 from cxr_core.reading.results import ModelOutput
 from cxr_core.reading.segmenter import Segmenter
 from cxr_core.workspace.outside_files import read_outside_file
 
-BATCH = 32
+BATCH = 8  # films of one forward pass, of which each core has one
 COARSE = "low_resolution"  # the flag whose severity the size of a film tells
-FILM_COLUMNS = ("view", "age", "sex", "source", "sha256")  # of the manifest, kept with predictions
+FILM_COLUMNS = (
+    "view",
+    "age",
+    "sex",
+    "source",
+    "sha256",
+    "concerns",
+)  # of the manifest, kept with predictions
 
 
 def classify_films(
@@ -33,8 +41,12 @@ def classify_films(
     """A classifier's outputs for films that are usable and decoded, in the manifest's order."""
     spec = classifier.card.input_spec
     outputs: list[ModelOutput] = []
-    for grids in load_film_set(films, spec).batches(BATCH):
-        outputs += classifier.read_grids(grids, [(spec.side, spec.side)] * len(grids))
+
+    def read_batch(grids: np.ndarray) -> list[ModelOutput]:
+        return classifier.read_grids(grids, [(spec.side, spec.side)] * len(grids))
+
+    for batch in PROCESS_CORES.map(read_batch, load_film_set(films, spec).batches(BATCH)):
+        outputs += batch
         progress(len(outputs), len(films.table))
     return outputs
 
@@ -91,8 +103,13 @@ def segment_films(
     progress: told (films segmented, films). Raises ReadingError for maps that are no numbers.
     """
     cached = load_film_set(films, segmenter.card.input_spec)
-    for row, (height, width) in enumerate(film_shapes(films)):
-        yield segmenter.segment_grid(cached.take_grids(slice(row, row + 1))[0], (height, width))
+    shapes = film_shapes(films)
+
+    def segment_row(row: int) -> SegmentationResult:
+        return segmenter.segment_grid(cached.take_grids(slice(row, row + 1))[0], shapes[row])
+
+    for row, segmentation in enumerate(PROCESS_CORES.map(segment_row, range(len(shapes)))):
+        yield segmentation
         progress(row + 1, len(films.table))
 
 

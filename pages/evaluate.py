@@ -28,6 +28,7 @@ from pages.components.evaluation.start import (
 from pages.components.evaluation.tabs.benefit import show_benefit
 from pages.components.evaluation.tabs.calibration import show_calibration
 from pages.components.evaluation.tabs.compare import show_comparison_tab
+from pages.components.evaluation.tabs.coverage import show_coverage
 from pages.components.evaluation.tabs.curves import show_curves
 from pages.components.evaluation.tabs.films import show_films_tab
 from pages.components.evaluation.tabs.heatmaps import show_heatmap_figures
@@ -43,6 +44,7 @@ TABS = (
     "Calibration",
     "Prevalence and benefit",
     "Subgroups",
+    "Coverage",
     "Localisation",
     FILMS_TAB,
     "Compare",
@@ -92,6 +94,7 @@ def show_evaluation(
         lambda: show_calibration(state, evaluation, finding, view, figures),
         lambda: show_benefit(state, view),
         lambda: show_subgroups(state, figures),
+        lambda: show_coverage(state, evaluation, finding, films),
         lambda: show_heatmap_figures(figures),
         lambda: show_films_tab(state, evaluation, finding, view),
         lambda: show_comparison_tab(state, chosen, finding, records),

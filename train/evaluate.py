@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_core.errors import DataError, SilhouetteError
+from cxr_core.errors import DataError, ModelError, SilhouetteError
 from cxr_core.presentation.wording import SPLIT_NAMES
 from cxr_core.workspace.log import add_details, log_task
 from cxr_core.workspace.paths import workspace
@@ -32,6 +32,7 @@ from train.progress import report_progress
 if TYPE_CHECKING:
     from cxr_core.data.manifest import Manifest
     from cxr_core.data.prepare_apart import StageProgress
+    from cxr_core.evaluation.metrics.coverage import ValidationSample
     from cxr_core.evaluation.population import PopulationFilms
     from cxr_core.evaluation.segmentation.evaluate import SegmenterEvaluation
     from cxr_core.evaluation.store.folder import Evaluation
@@ -165,6 +166,7 @@ def _evaluate_model(
 
     Raises DataError when a segmentation model is to be recalibrated, or no finding can be.
     """
+    from cxr_core.evaluation.add_coverage import add_coverage
     from cxr_core.evaluation.evaluate import (
         evaluate_classifier,
         is_calibrated_on,
@@ -189,7 +191,8 @@ def _evaluate_model(
         progress=partial(progress, "reading films"),
     )
     evaluation = replace(
-        evaluation, calibrated_here=is_calibrated_on(model.card, dataset, split, of_run=bool(run))
+        add_coverage(evaluation, _find_validation_samples(model)),
+        calibrated_here=is_calibrated_on(model.card, dataset, split, of_run=bool(run)),
     )
     if options.outside_population and selected.outside is not None:
         outside = measure_outside_population(
@@ -200,6 +203,28 @@ def _evaluate_model(
         return evaluation
     recalibration = recalibrate(evaluation.card, evaluation.table, options.recalibrate, BALANCED)
     return replace(evaluation, recalibration=recalibration)
+
+
+def _find_validation_samples(model: Classifier) -> dict[str, ValidationSample]:
+    """The validation films that a model's folder records, by finding; a note on stderr where there are none."""
+    from cxr_core.evaluation.metrics.coverage import ClassSample, ValidationSample
+    from cxr_core.site.validation_scores import read_validation_scores
+
+    assert model.folder is not None
+    try:
+        scores = read_validation_scores(model.folder, model.card)
+    except ModelError as error:
+        print(f"Coverage is shown without the conformal rule: {error}", file=sys.stderr)
+        return {}
+    samples = {}
+    for key, of_finding in scores.findings.items():
+        calibration = model.card.calibration[key]
+        present, absent = (
+            ClassSample(log_odds=one.log_odds(calibration), films=one.films)
+            for one in (of_finding.present, of_finding.absent)
+        )
+        samples[key] = ValidationSample(present=present, absent=absent)
+    return samples
 
 
 def _evaluate_segmenter(

@@ -197,7 +197,7 @@ def measure_rule(
 
     values = bootstrap_patients(measure, patients, resamples=resamples, by_film=True)
     low, high = percentile_intervals(values["error"])
-    mean_error = _to_figure(values["mean_error"], len(labels), int(positive.sum()))
+    mean_error = to_figure(values["mean_error"], len(labels), int(positive.sum()))
     return MeasuredRule(
         figures=RuleCoverage(
             at=tuple(_take_figures(values, share) for share in TABLE), mean_error=mean_error
@@ -213,13 +213,16 @@ def measure_rules(
     return {rule: measure_rule(calls, labels, patients) for rule, calls in ranked.items()}
 
 
-def count_share_decided(sureness: np.ndarray, share: float) -> np.ndarray:
-    """(N,) bool: the surest films, as many as make up at least this share; of films that tie all or none."""
-    least = int(np.ceil(round(share * len(sureness), 9)))
-    if least == 0:
-        return np.zeros(len(sureness), bool)
-    decided: np.ndarray = sureness >= np.sort(sureness)[-least]
-    return decided
+def decide_share(sureness: np.ndarray, share: float) -> np.ndarray:
+    """(N,) how far each film is decided, 0 to 1, when the surest ones that make up this share are.
+
+    Films that tie where the share ends are decided in part, alike.
+    """
+    levels, level_of = np.unique(-sureness, return_inverse=True)
+    films = np.bincount(level_of, minlength=len(levels)).astype(np.float64)
+    before = np.cumsum(films) - films
+    parts: np.ndarray = np.clip((share * len(sureness) - before) / films, 0, 1)
+    return parts[level_of]
 
 
 def to_log_odds(probabilities: np.ndarray) -> np.ndarray:
@@ -262,13 +265,14 @@ def _take_figures(values: Mapping[str, np.ndarray], share: float) -> CoverageAt:
     )
     return CoverageAt(
         decided=share,
-        error=_to_figure(values["error"][:, place], positives + negatives, positives),
-        missed=_to_figure(values["missed"][:, place], positives, positives),
-        false_alarms=_to_figure(values["false_alarms"][:, place], negatives, 0),
+        error=to_figure(values["error"][:, place], positives + negatives, positives),
+        missed=to_figure(values["missed"][:, place], positives, positives),
+        false_alarms=to_figure(values["false_alarms"][:, place], negatives, 0),
     )
 
 
-def _to_figure(values: np.ndarray, n: int, positives: int) -> Figure:
+def to_figure(values: np.ndarray, n: int, positives: int) -> Figure:
+    """The rounded figure of (1 + resamples,) values, with its percentile interval."""
     low, high = percentile_interval(values)
     numbers = (None if np.isnan(number) else float(number) for number in (values[0], low, high))
     return Figure(*numbers, n, positives).rounded()

@@ -73,7 +73,7 @@ def compute_subgroups(
     rows: of a predictions table, labels known: patient, label, probability, age in years, sex, view; and source if
     there is one. A kind of subgroup that the films have only one of is left out.
     """
-    levels = {by: names for by, names in _levels(rows) if len(names.dropna().unique()) > 1}
+    levels = {by: names for by, names in list_levels(rows) if len(names.dropna().unique()) > 1}
     films = _Films(
         probabilities=rows["probability"].to_numpy(np.float64),
         calibrated=take_calibrated(rows),
@@ -123,7 +123,7 @@ def compute_subgroups(
     )
 
 
-def _levels(rows: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
+def list_levels(rows: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
     """Each kind of subgroup, and the one that each film is in."""
     yield "sex", rows["sex"].map(SEXES)
     yield "age", assign_age_bands(pd.to_numeric(rows["age"]))

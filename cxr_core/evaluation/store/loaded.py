@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +17,7 @@ from cxr_core.evaluation.charts.base import Chart
 from cxr_core.evaluation.charts.threshold import draw_distribution, draw_rates_by_threshold
 from cxr_core.evaluation.metrics.curves import (
     CalibrationBin,
+    CoverageCurves,
     EvaluationCurves,
     TrainingCurves,
     compute_calibration_bins,
@@ -46,7 +47,7 @@ class LoadedEvaluation:
     """One evaluation of a classifier. predictions: as predictions.csv has them, image and patient as text.
 
     thresholds: by finding, of each operating point.  training: of the run, if the model is of one.
-    recalibration: where it was wanted.
+    recalibration: where it was wanted.  coverage: by finding; empty in evaluations of earlier versions.
     """
 
     record: EvaluationRecord
@@ -55,6 +56,7 @@ class LoadedEvaluation:
     thresholds: Mapping[str, Mapping[str, float]]
     training: TrainingCurves | None
     recalibration: Recalibration | None = None
+    coverage: Mapping[str, CoverageCurves] = field(default_factory=dict)
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -139,6 +141,7 @@ def load_evaluation(record: EvaluationRecord) -> LoadedEvaluation:
         thresholds=thresholds,
         training=curves.training,
         recalibration=recalibration,
+        coverage={key: one.coverage for key, one in curves.findings.items() if one.coverage},
     )
 
 

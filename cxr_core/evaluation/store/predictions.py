@@ -18,7 +18,8 @@ from cxr_core.workspace.paths import printable
 PREDICTIONS = "predictions.csv"
 MAX_BYTES = 2**30
 MAX_HEADER_BYTES = 10_000  # pandas compares each name with all others
-TEXT_COLUMNS = ("image", "patient", "finding", "sex", "view", "source", "sha256")
+FLAGS = "concerns"  # codes of a film's quality flags, joined by "|"
+TEXT_COLUMNS = ("image", "patient", "finding", "sex", "view", "source", "sha256", FLAGS)
 COMPLETE_COLUMNS = ("image", "patient", "finding", "logit", "probability")  # a value in every row
 LIMITS = {
     "label": (0.0, 1.0),

@@ -16,7 +16,7 @@ from cxr_core.evaluation.metrics.coverage import (
     ValidationSample,
     add_p_values,
     compute_p_values,
-    count_share_decided,
+    decide_share,
     measure_rule,
     rank_by_distance,
     rank_by_p_values,
@@ -198,11 +198,18 @@ def test_a_rule_without_what_it_needs_is_left_out():
 
 
 @pytest.mark.parametrize(
-    ("share", "expected"), [(0.0, []), (0.2, [3]), (0.4, [3, 1, 2]), (1.0, [0, 1, 2, 3, 4])]
+    ("share", "expected"),
+    [
+        (0.0, [0, 0, 0, 0, 0]),
+        (0.2, [0, 0, 0, 1, 0]),
+        (0.4, [0, 0.5, 0.5, 1, 0]),
+        (0.7, [0, 1, 1, 1, 0.5]),
+        (1.0, [1, 1, 1, 1, 1]),
+    ],
 )
-def test_films_that_tie_are_decided_all_or_none_by_a_cut(share, expected):
-    decided = count_share_decided(np.array([0.5, 2.0, 2.0, 3.0, 1.0]), share)
-    assert set(np.flatnonzero(decided)) == set(expected)
+def test_films_that_tie_where_the_share_ends_are_decided_in_part(share, expected):
+    decided = decide_share(np.array([0.5, 2.0, 2.0, 3.0, 1.0]), share)
+    assert decided == pytest.approx(expected)
 
 
 def test_films_of_one_class_have_no_figure_of_the_other():

@@ -1,0 +1,223 @@
+"""Computes what the coverage tab shows of one finding: the rules, the subgroups, why films are undecided."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cxr_core.decisions import SINGLE_THRESHOLDS
+from cxr_core.evaluation.bootstrap.bootstrap import bootstrap_patients
+from cxr_core.evaluation.bootstrap.resamples import Resamples
+from cxr_core.evaluation.metrics.coverage import (
+    DISTANCE_SCORE,
+    MeasuredRule,
+    RankedCalls,
+    Rule,
+    decide_share,
+    measure_rules,
+    rank_films,
+    to_figure,
+)
+from cxr_core.evaluation.metrics.results import DecisionFigures
+from cxr_core.evaluation.metrics.subgroups import MIN_PATIENTS, list_levels
+from cxr_core.evaluation.store.loaded import LoadedEvaluation
+from cxr_core.evaluation.store.predictions import FLAGS
+from cxr_core.film.artefacts.flags import PHOTOGRAPHED, SCREENSHOT
+from cxr_core.film.irregularities import IRREGULARITIES
+from cxr_core.models.figures import Figure
+from cxr_core.reading.decision import Uncertainty, uncertainty_of_flag
+
+POSE_FLAGS = ("inverted", "turned", "mirrored")
+# Codes of the quality flags with which a reading gives no verdict.
+WITHHOLDING = frozenset(
+    (
+        *(
+            flag.code
+            for flag in (*IRREGULARITIES.values(), PHOTOGRAPHED, SCREENSHOT)
+            if flag.withholds_call
+        ),
+        *POSE_FLAGS,
+    )
+)
+NO_P_VALUES = (
+    "This evaluation has no conformal p-values: it was made by an earlier version, or the model's folder did not have "
+    "the scores of its validation films. Write them with `python -m train.accept MODEL --write-scores --data DIR`, "
+    "then evaluate again."
+)
+NO_SCORES = (
+    "This evaluation has no out-of-distribution scores that differ between films: the model keeps no statistics of its "
+    "training films."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionPoint:
+    """What a named decision does on these films: the share that it decides, and the error among these."""
+
+    name: str
+    decided: float
+    error: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupCoverage:
+    """A subgroup when a rule decides a share of all films: the share decided in it, and the error among these.
+
+    films, positives: of the group.  decided, error: None where the group has too few patients.
+    """
+
+    by: str
+    name: str
+    films: int
+    positives: int
+    decided: Figure | None
+    error: Figure | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CoverageView:
+    """The films of one finding by each rule. labels: (N,).  patients: (N,).  levels: kinds of subgroups, by film.
+
+    decision: from the middle of whose thresholds distances count.  missing: by rule, why it cannot be shown.
+    points: of the decisions with two thresholds.  reasons: films for which a reading would be undecided or withheld,
+    by reason; of those that the evaluation knows.
+    """
+
+    decision: str
+    ranked: Mapping[Rule, RankedCalls]
+    measured: Mapping[Rule, MeasuredRule]
+    missing: Mapping[Rule, str]
+    points: Sequence[DecisionPoint]
+    labels: np.ndarray
+    patients: np.ndarray
+    levels: Mapping[str, pd.Series]
+    reasons: Mapping[Uncertainty, int]
+
+    def measure_groups(self, rule: Rule, share: float) -> list[GroupCoverage]:
+        """Each subgroup, when a rule decides this share of all films; one cut for all groups."""
+        ranked = self.ranked[rule]
+        decided = decide_share(ranked.sureness, share)
+        wrong = decided * (ranked.called != (self.labels == 1))
+        groups = []
+        for by, levels in self.levels.items():
+            for name in sorted(levels.dropna().unique()):
+                inside = (levels == name).to_numpy(bool, na_value=False)
+                groups.append(self._measure_group(by, str(name), inside, decided, wrong))
+        return groups
+
+    def _measure_group(
+        self, by: str, name: str, inside: np.ndarray, decided: np.ndarray, wrong: np.ndarray
+    ) -> GroupCoverage:
+        labels = self.labels[inside]
+        films, positives = len(labels), int(labels.sum())
+        patients = [
+            len(np.unique(self.patients[inside & (self.labels == label)])) for label in (0, 1)
+        ]
+        counts = np.stack([inside, inside * decided, inside * wrong], axis=1)
+        of_group: tuple[Figure | None, Figure | None] = (None, None)
+        if min(patients) >= MIN_PATIENTS:
+            of_group = _measure_shares(counts, self.labels, self.patients)
+        return GroupCoverage(
+            by=by,
+            name=name,
+            films=films,
+            positives=positives,
+            decided=of_group[0],
+            error=of_group[1],
+        )
+
+
+def compute_coverage_view(
+    evaluation: LoadedEvaluation, finding: str, view: str | None
+) -> CoverageView:
+    """Compute what the tab shows. A few seconds for 25,000 films.
+
+    The thresholds are those of the model's default decision, where the evaluation records them, else the balanced one.
+    """
+    rows = evaluation.select_films(finding, view)
+    recorded = evaluation.coverage.get(finding)
+    if recorded is not None:
+        decision, present_from, absent_below = (
+            recorded.decision,
+            recorded.present_from,
+            recorded.absent_below,
+        )
+    else:
+        thresholds = evaluation.thresholds[finding]
+        decision = "balanced"
+        present_from = absent_below = thresholds[SINGLE_THRESHOLDS[decision]]
+    ranked = rank_films(rows, present_from, absent_below)
+    labels, patients = rows["label"].to_numpy(np.float64), rows["patient"].to_numpy(str)
+    needed: Mapping[Rule, str] = {"conformal": NO_P_VALUES, "familiarity": NO_SCORES}
+    levels = {by: names for by, names in list_levels(rows) if len(names.dropna().unique()) > 1}
+    return CoverageView(
+        decision=decision,
+        ranked=ranked,
+        measured=measure_rules(ranked, labels, patients),
+        missing={rule: reason for rule, reason in needed.items() if rule not in ranked},
+        points=_list_points(evaluation.figures(finding, view).decisions),
+        labels=labels,
+        patients=patients,
+        levels=levels,
+        reasons=_count_reasons(rows, present_from, absent_below),
+    )
+
+
+def _list_points(decisions: Mapping[str, DecisionFigures]) -> list[DecisionPoint]:
+    """Where each decision with two thresholds lies, from the shares of each class."""
+    points = []
+    for name, figures in decisions.items():
+        present = figures.present_suspected.positives
+        absent = figures.present_suspected.n - present
+        decided = wrong = 0.0
+        for films, right, mistaken in (
+            (present, figures.present_suspected, figures.present_not_suspected),
+            (absent, figures.absent_not_suspected, figures.absent_suspected),
+        ):
+            decided += films * ((right.value or 0.0) + (mistaken.value or 0.0))
+            wrong += films * (mistaken.value or 0.0)
+        if decided:
+            points.append(
+                DecisionPoint(
+                    name=name, decided=decided / (present + absent), error=wrong / decided
+                )
+            )
+    return points
+
+
+def _count_reasons(
+    rows: pd.DataFrame, present_from: float, absent_below: float
+) -> dict[Uncertainty, int]:
+    """How many films a reading would leave undecided, or read with caution, for each reason that predictions show."""
+    probabilities = rows["probability"].to_numpy(np.float64)
+    between = (probabilities >= absent_below) & (probabilities < present_from)
+    counts: dict[Uncertainty, int] = {"between_thresholds": int(between.sum())}
+    if DISTANCE_SCORE in rows:
+        counts["unlike_training"] = int((rows[DISTANCE_SCORE] > 1).sum())
+    if FLAGS in rows:
+        codes = rows[FLAGS].fillna("").astype(str).str.split("|")
+        reasons = codes.map(lambda own: {uncertainty_of_flag(c) for c in own if c in WITHHOLDING})
+        for reason in ("quality", "view"):
+            counts[reason] = int(reasons.map(lambda own, reason=reason: reason in own).sum())
+    return counts
+
+
+def _measure_shares(
+    counts: np.ndarray, labels: np.ndarray, patients: np.ndarray
+) -> tuple[Figure, Figure]:
+    """The share of a group that is decided, and the error among these. counts: (N, 3), how far a film is inside,
+    inside and decided, and wrong as well.
+    """
+
+    def measure(sample: Resamples) -> dict[str, np.ndarray]:
+        inside, decided, wrong = (sample @ counts).T
+        with np.errstate(invalid="ignore"):
+            return {"decided": decided / inside, "error": wrong / decided}
+
+    values = bootstrap_patients(measure, patients)
+    figures = []
+    for name, films in (("decided", counts[:, 0]), ("error", counts[:, 1])):
+        positives = round(float((labels * films).sum()))
+        figures.append(to_figure(values[name], round(float(films.sum())), positives))
+    return figures[0], figures[1]
