@@ -32,10 +32,13 @@ if TYPE_CHECKING:
     from cxr_core.data.registry import Dataset
     from cxr_core.evaluation.compare import Comparison
     from cxr_core.evaluation.store.catalogue import EvaluationRecord
+    from cxr_core.evaluation.store.coverage_view import CoverageView
     from cxr_core.evaluation.store.loaded import FindingView, LoadedEvaluation
     from cxr_core.evaluation.store.provenance import TestUses
     from cxr_core.film.decoding.sandbox import DecodePool
     from cxr_core.reading.reader import Reader
+    from cxr_core.reading.site_profile import SiteProfile
+    from cxr_core.site.watching import Watcher
     from cxr_core.training.engine.device import Device
     from cxr_core.training.recipe.recipe import Recipe
     from cxr_core.training.runs.summary import RunSummary
@@ -72,6 +75,31 @@ def _load_reader(models_fingerprint: str) -> Reader:
     reader = Reader.installed(decoders=_upload_decoder())
     _exempt_from_garbage_collection()
     return reader
+
+
+def load_site_profile() -> SiteProfile | None:
+    """What this site has installed for its readings; None where that is nothing.
+
+    It is read anew once something was installed or revoked, by whichever process, so a change shows at once.
+    """
+    from cxr_core.site.profile_store import profile_fingerprint
+
+    return _load_site_profile(profile_fingerprint())
+
+
+@st.cache_resource(show_spinner=False, max_entries=1)
+def _load_site_profile(profile_fingerprint: str) -> SiteProfile | None:
+    from cxr_core.site.profile_store import load_profile
+
+    return load_profile()
+
+
+@st.cache_resource(show_spinner=False)
+def site_watcher() -> Watcher:
+    """Counts the readings of all tabs for the site's statistics."""
+    from cxr_core.site.watching import Watcher
+
+    return Watcher()
 
 
 def import_reader() -> None:
@@ -210,6 +238,25 @@ def _load_finding_view(
     from cxr_core.evaluation.store.loaded import compute_finding_view
 
     return compute_finding_view(_evaluation, _finding, _view)
+
+
+def load_coverage_view(
+    evaluation: LoadedEvaluation, finding: str, view: str | None
+) -> CoverageView:
+    """The error among the films decided, by each rule, over all films or one view's, computed once."""
+    key = f"{evaluation.record.cache_key}|{finding}|{view}"
+    return _load_coverage_view(key, evaluation, finding, view)
+
+
+@st.cache_resource(
+    show_spinner="Computing the errors and their intervals …", max_entries=VIEWS_KEPT
+)
+def _load_coverage_view(
+    key: str, _evaluation: LoadedEvaluation, _finding: str, _view: str | None
+) -> CoverageView:
+    from cxr_core.evaluation.store.coverage_view import compute_coverage_view
+
+    return compute_coverage_view(_evaluation, _finding, _view)
 
 
 def load_comparison(records: Sequence[EvaluationRecord]) -> Comparison:
