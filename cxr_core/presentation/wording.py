@@ -3,7 +3,7 @@
 import math
 
 from cxr_core.errors import SettingsError
-from cxr_core.findings import FINDINGS, RATIO_LIMIT
+from cxr_core.findings import ABNORMALITY, FINDINGS, RATIO_LIMIT
 from cxr_core.known_findings import local_findings
 
 OPERATING_POINT_NAMES = {
@@ -41,6 +41,10 @@ WITH_RATIO = (
     "could be measured. Other columns: the network alone."
 )
 CURVE_SPELLINGS = {"auroc": "AUROC", "f1": "F1", "dice": "Dice", "iou": "IoU"}
+# Words for findings that a film does not have, but is.
+OF_ONE_FILM = {ABNORMALITY: "is abnormal"}
+OF_SEVERAL_FILMS = {ABNORMALITY: "are abnormal"}
+CALLED_BY_READERS = {ABNORMALITY: "abnormal"}
 NOTICE = "Not for clinical use without a qualified reader."
 DAYS_A_YEAR = 365.25
 ROUNDING = 1e-6  # 7 days in years and back are 6.999...
@@ -148,26 +152,37 @@ def format_threshold_step(threshold: float) -> str:
 
 
 def describe_frequency(
-    probability: float, prevalence: float | None, called_by_readers: str | None = None
+    probability: float,
+    prevalence: float | None,
+    finding: str = "",
+    called_by_readers: str | None = None,
 ) -> str:
     """What a probability is one of: `Of 100 such films at a prevalence of 3 %, 12 have it`.
 
+    finding: its key, since not every finding is one that a film has: `Of 100 such films, 12 are abnormal`.
     called_by_readers: the name of a finding whose probability is that of a reader's verdict:
     `Of 100 such films, most readers would call 12 cardiomegaly`.
     """
+    one, several = OF_ONE_FILM.get(finding, "has it"), have_finding(finding)
     films = "Of 100 such films"
     if prevalence is not None:
         films += f" at a prevalence of {format_percent(prevalence)}"
-    count, verb = str(round(100 * probability)), "have"
+    count, verb = str(round(100 * probability)), several
     if probability < 0.01:
-        count, verb = "fewer than 1", "has"
+        count, verb = "fewer than 1", one
     elif probability > 0.99:
         count = "more than 99"
     elif count == "1":
-        verb = "has"
+        verb = one
     if called_by_readers is not None:
-        return f"{films}, most readers would call {count} {called_by_readers.lower()}"
-    return f"{films}, {count} {verb} it"
+        name = CALLED_BY_READERS.get(finding, called_by_readers.lower())
+        return f"{films}, most readers would call {count} {name}"
+    return f"{films}, {count} {verb}"
+
+
+def have_finding(finding: str) -> str:
+    """What several films with a finding do: `have it`, `are abnormal`."""
+    return OF_SEVERAL_FILMS.get(finding, "have it")
 
 
 def describe_likelihood(probability: float, prevalence: float) -> str:

@@ -172,7 +172,7 @@ class FindingReading:
         """What the probability is one of, without a full stop: of films with the finding, or of readers' verdicts."""
         assert self.probability is not None
         name = self.name if self.label_noise else None
-        return describe_frequency(self.probability, self.prevalence, name)
+        return describe_frequency(self.probability, self.prevalence, self.finding, name)
 
     def describe_label_noise(self) -> str:
         """How labels and readers differ, and what that leaves open of the probability; empty where nothing is known."""

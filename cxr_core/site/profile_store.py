@@ -89,12 +89,13 @@ def list_installed() -> tuple[ProfileChange, ...]:
 
 
 def profile_fingerprint() -> str:
-    """A text that differs whenever another profile is installed, or one is revoked; empty where there is none."""
+    """A text that differs whenever another profile is installed, one is revoked, or the file is changed otherwise."""
+    path = (site_folder() / PROFILE).absolute()
     try:
-        status = (site_folder() / PROFILE).stat()
-    except OSError:
-        return ""
-    return f"{status.st_ino}:{status.st_mtime_ns}:{status.st_size}"
+        status = path.stat()
+    except OSError as error:
+        return f"{path}:{error.errno}"
+    return f"{path}:{status.st_ino}:{status.st_mtime_ns}:{status.st_size}"
 
 
 @log_task("installation of a site profile")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import streamlit as st
 
 from cxr_core.decisions import ERRORS, SINGLE_THRESHOLDS
-from cxr_core.presentation.wording import decision_name, finding_name
+from cxr_core.presentation.wording import decision_name, finding_name, have_finding
 from pages.components.markdown import plain
 from pages.components.session import (
     choose_prevalence,
@@ -21,6 +21,7 @@ from pages.components.session import (
 
 if TYPE_CHECKING:  # the first paint does without numpy
     from cxr_core.models.card import ModelCard
+    from cxr_core.reading.site_profile import SiteProfile
 
 SINGLE_THRESHOLD = "single"  # a choice that asks for one of the three
 CAPTIONS = {
@@ -62,38 +63,55 @@ def ask_decision(cards: Iterable[ModelCard], widget_key: str) -> str:
     )
 
 
-def ask_prevalences(cards: Iterable[ModelCard], widget_key: str) -> Mapping[str, float]:
+def ask_prevalences(
+    cards: Iterable[ModelCard], widget_key: str, site_profile: SiteProfile | None = None
+) -> Mapping[str, float]:
     """Ask for the prevalence of each finding whose models say at which prevalence they were calibrated.
 
-    Returns those that the user chose.
+    site_profile: its prevalence comes before that of the calibration. Returns those that the user chose.
     """
-    defaults: dict[str, float] = {}
-    estimated = set()
+    defaults: dict[str, tuple[float, str]] = {}
     for card in cards:
-        estimated |= set(card.label_noise)
         for finding in card.findings:
             calibrated = card.calibration_prevalence(finding)
             if calibrated is not None:
-                defaults.setdefault(finding, calibrated)
-    for finding, default in defaults.items():
+                default = _find_default(card, finding, calibrated, site_profile)
+                defaults.setdefault(finding, default)
+    for finding, (default, origin) in defaults.items():
         ask_prevalence(
             finding,
             default,
             label=f"Prevalence of {finding_name(finding).lower()}, in %",
-            help_text="The share of your patients who have it. It moves the probability, never the verdict. "
-            + _describe_default(default, estimated=finding in estimated),
+            help_text=f"The share of your films that {have_finding(finding)}. It moves the probability, never the "
+            f"verdict. {origin}",
             widget_key=f"{widget_key}-{finding}",
         )
     chosen = {finding: chosen_prevalence(finding) for finding in defaults}
     return {finding: share for finding, share in chosen.items() if share is not None}
 
 
-def _describe_default(prevalence: float, *, estimated: bool) -> str:
+def _find_default(
+    card: ModelCard, finding: str, calibrated: float, site_profile: SiteProfile | None
+) -> tuple[float, str]:
+    """The prevalence of a finding where none was chosen, and where it comes from, in a sentence."""
+    from cxr_core.reading.site_profile import find_site_mark
+
+    mark = find_site_mark(site_profile, card, finding)
+    if mark is not None and mark.profile is not None and mark.prevalence is not None:
+        share = f"{100 * mark.prevalence:.1f} %"
+        return (
+            mark.prevalence,
+            f"That of this site, {share}, installed on {mark.profile.installed_on}.",
+        )
+    return calibrated, _describe_default(finding, calibrated, estimated=finding in card.label_noise)
+
+
+def _describe_default(finding: str, prevalence: float, *, estimated: bool) -> str:
     """The prevalence among the films that calibrated a model. estimated: it is that of readers' verdicts."""
     films = "the films that calibrated the model"
     if estimated:
         return f"Of {films}, readers would call about {100 * prevalence:.1f} %: an estimate."
-    return f"Of {films}, {100 * prevalence:.1f} % have it."
+    return f"Of {films}, {100 * prevalence:.1f} % {have_finding(finding)}."
 
 
 def ask_prevalence(

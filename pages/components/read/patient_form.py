@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import streamlit as st
 
-from pages.components import session
+from pages.components import cache, session
 from pages.components.decision_form import ask_decision, ask_prevalences
 from pages.components.markdown import plain
 from pages.components.read.page_state import ReadPageState, StudyEntry
@@ -18,6 +18,7 @@ from pages.components.session import field_text, set_field_value
 if TYPE_CHECKING:  # the first paint does without numpy
     from cxr_core.models.card import ModelCard
     from cxr_core.reading.patient import AgeGroup, Patient
+    from cxr_core.reading.site_profile import SiteProfile
 
 View = Literal["PA", "AP"]
 VIEWS: tuple[View, ...] = ("PA", "AP")
@@ -30,12 +31,16 @@ AGE_FIELD_PX = 136
 
 @dataclass(frozen=True, kw_only=True)
 class SidebarAnswers:
-    """What the user chose in the sidebar. age_years, view: of films that do not say them; None is unknown."""
+    """What the user chose in the sidebar, and what the site has installed.
+
+    age_years, view: of films that do not say them; None is unknown.
+    """
 
     age_years: float | None
     view: View | None
     decision: str
     prevalence: Mapping[str, float] = field(default_factory=dict)
+    site_profile: SiteProfile | None = None
 
 
 def ask_settings(state: ReadPageState) -> SidebarAnswers:
@@ -61,7 +66,9 @@ def ask_settings(state: ReadPageState) -> SidebarAnswers:
     )
     cards = _list_cards(state)
     decision = ask_decision(cards, state.widget_key("decision"))
-    prevalence = ask_prevalences(cards, state.widget_key("prevalence"))
+    # Before the first film nothing needs it, and the page is painted without numpy.
+    site_profile = cache.load_site_profile() if state.entries else None
+    prevalence = ask_prevalences(cards, state.widget_key("prevalence"), site_profile)
     names = ("age", "view", "decision", "decision-threshold")
     state.sidebar = session.keep_fields([*map(state.widget_key, names), session.PREVALENCES])
     return SidebarAnswers(
@@ -69,6 +76,7 @@ def ask_settings(state: ReadPageState) -> SidebarAnswers:
         view=view,
         decision=decision,
         prevalence=prevalence,
+        site_profile=site_profile,
     )
 
 

@@ -42,7 +42,9 @@ def show_study(state: ReadPageState, answers: SidebarAnswers) -> None:
 def interpret_entry(state: ReadPageState, entry: StudyEntry, answers: SidebarAnswers) -> Reading:
     """The reading of one film for its own patient, with the endpoints that the reader has set."""
     patient = patient_of(state, entry, answers)
-    reading = interpret(entry.examination, patient, answers.decision, answers.prevalence)
+    reading = interpret(
+        entry.examination, patient, answers.decision, answers.prevalence, answers.site_profile
+    )
     if entry.outlines_only:
         reading = _drop_findings(reading)
     reading = apply_edited_ends(state, entry, reading)

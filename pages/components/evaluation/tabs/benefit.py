@@ -12,6 +12,7 @@ from cxr_core.evaluation.metrics.sweep import (
     positive_predictive_value,
 )
 from cxr_core.evaluation.store.loaded import FindingView
+from cxr_core.presentation.wording import have_finding
 from pages.components.decision_form import ask_prevalence
 from pages.components.error_boundary import show_errors
 from pages.components.evaluation.chart_panel import show_chart
@@ -60,7 +61,8 @@ def _ask_prevalence(state: EvaluatePageState, view: FindingView) -> float:
         state.finding or "",
         measured,
         label="Share of your patients who have the finding, in %",
-        help_text=f"Of the films measured here, {100 * measured:.1f} % have it. Predictive values depend on it; "
+        help_text=f"Of the films measured here, {100 * measured:.1f} % {have_finding(state.finding or '')}. Predictive "
+        "values depend on it; "
         "sensitivity and specificity are assumed to be the same for your patients. It is the prevalence of this "
         "finding on the Read page too.",
         widget_key=state.widget_key("prevalence"),
