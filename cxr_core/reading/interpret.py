@@ -369,9 +369,9 @@ def _read_finding(
     card = output.card
     index = card.findings.index(key)
     site = find_site_mark(question.site_profile, card, key)
-    probability = float(output.probabilities[index])
+    probability, before = float(output.probabilities[index]), card.calibration_prevalence(key)
     if site is not None and site.calibration is not None:
-        probability = site.calibration.apply(probability)
+        probability = site.calibration.apply(probability, before)
     calibrated, parts = fuse_probability(
         card, key, probability, measurement, question.patient.view, use_edited=use_edited
     )
@@ -381,8 +381,7 @@ def _read_finding(
         site = site.with_decision(decision)
         thresholds = to_thresholds(site.decision) if site.decision else thresholds
     call = thresholds.decide(calibrated)
-    probability, before = calibrated, card.calibration_prevalence(key)
-    prevalence, likelihood_ratio = None, None
+    probability, prevalence, likelihood_ratio = calibrated, None, None
     if before is not None:
         prevalence = question.prevalence.get(key, before)
         if site is not None and site.prevalence is not None and key not in question.prevalence:

@@ -15,6 +15,7 @@ from cxr_core.models.card import DecisionThresholds, ModelCard, PositiveWeight, 
 from cxr_core.models.figures import MeanFigure
 from cxr_core.presentation.wording import format_count
 from cxr_core.reading.calibration import expit, log_odds
+from cxr_core.reading.decision import move_prevalence
 from cxr_core.workspace.json_files import JsonObject
 from cxr_core.workspace.json_record import Count, JsonRecord
 
@@ -26,16 +27,23 @@ NOT_VERIFIED = "not verified at this site"
 class SiteCalibration(JsonRecord):
     """Recalibration on films of the site: log-odds become slope * log-odds + intercept.
 
-    Both are those of the classifier's own probability, at the prevalence of its card's calibration, before a measured
-    ratio counts. So thresholds and a change of prevalence mean the same before and after.
+    Both are those of the classifier's own probability, as its card calibrates it, before a measured ratio counts.
+    prevalence: of the films that it was fitted on, at which the result is calibrated; None = at that of the card.
     """
 
     slope: PositiveWeight = 1.0
     intercept: Weight = 0.0
+    prevalence: Prevalence | None = None
 
-    def apply(self, probability: float) -> float:
-        """The recalibrated probability. probability: as the card calibrates it."""
-        return expit(self.slope * log_odds(probability) + self.intercept)
+    def apply(self, probability: float, card_prevalence: float | None) -> float:
+        """The recalibrated probability, at the prevalence of the card's calibration, where thresholds lie too.
+
+        card_prevalence: where it is unknown the result stays at the prevalence of the site's films.
+        """
+        recalibrated = expit(self.slope * log_odds(probability) + self.intercept)
+        if self.prevalence is None or card_prevalence is None:
+            return recalibrated
+        return move_prevalence(recalibrated, self.prevalence, card_prevalence)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,11 +166,15 @@ class SiteMark:
     def describe_decision(self) -> str:
         """What follows the verdict: whether its thresholds hold at this site."""
         if self.profile is None or self.decision is None:
-            return NOT_VERIFIED
+            return f"decision {NOT_VERIFIED}"
         if self.is_verified:
             return f"thresholds of this site, {format_count(self.profile.films, 'films')}"
         of_model = "not suspected" if self.decision.coverage_present is None else "suspected"
         return f"the threshold of “{of_model}” is the model's, {NOT_VERIFIED}"
+
+    def describe(self) -> str:
+        """Both, as they follow a probability with its verdict."""
+        return "; ".join(filter(None, [self.describe_probability(), self.describe_decision()]))
 
     def to_json(self) -> JsonObject:
         """The `site_profile` of a finding in `read --json`."""

@@ -39,8 +39,8 @@ def build_model_profile(
                 present_from=each.present_from,
                 absent_below=each.absent_below,
                 source=each.source,
-                present_kept=each.coverage_present,
-                absent_kept=each.coverage_absent,
+                coverage_present=each.coverage_present,
+                coverage_absent=each.coverage_absent,
             )
             for each in (decisions.decisions if decisions else ())
         ),

@@ -75,8 +75,8 @@ def ask_prevalences(
         for finding in card.findings:
             calibrated = card.calibration_prevalence(finding)
             if calibrated is not None:
-                default = _find_default(card, finding, calibrated, site_profile)
-                defaults.setdefault(finding, default)
+                found = _find_default(card, finding, calibrated, site_profile)
+                defaults.setdefault(finding, found)
     for finding, (default, origin) in defaults.items():
         ask_prevalence(
             finding,
