@@ -392,3 +392,66 @@ def test_holm_by_hand():
         [0.04, 0.04, 0.19, 0.04]
     )
     assert adjust_by_holm(np.array([0.6, 0.7])) == pytest.approx([1.0, 1.0])
+
+
+def with_decision(card: ModelCard, absent_below: float, present_from: float) -> ModelCard:
+    standard = DecisionThresholds(
+        name="standard",
+        error=0.1,
+        present_from=present_from,
+        absent_below=absent_below,
+        source="90 validation films carved from train by patient",
+    )
+    return replace(card, decisions={KEY: (standard,)})
+
+
+def check_coverage(
+    candidate: ModelCard, incumbent: ModelCard, own: pd.DataFrame, other: pd.DataFrame
+) -> tuple[Verdict, Check]:
+    verdict = verdict_of(check_classifier(candidate, [incumbent], beside(films(), own, other)))
+    return verdict, find_check(verdict, "error at equal coverage")
+
+
+def test_two_models_are_compared_where_both_decide_as_many_films_as_the_new_one_does():
+    own, other = films(), blur(films(), 2.0)
+    verdict, check = check_coverage(with_decision(CARD, 0.2, 0.7), ACTIVE, own, other)
+    probability, label = own["probability"].to_numpy(), own["label"].to_numpy()
+    decided = (probability < 0.2) | (probability >= 0.7)
+    assert check.figures["coverage"] == pytest.approx(decided.mean())
+    mistakes = (probability[decided] >= 0.7) != (label[decided] == 1)
+    assert check.figures["candidate"]["value"] == pytest.approx(mistakes.mean(), abs=1e-6)
+    # The model in use has a single threshold: its films farthest from it, as many as the new one decides.
+    threshold = ACTIVE.operating_point(KEY, "youden").threshold
+    odds = np.log(other["probability"] / (1 - other["probability"])).to_numpy()
+    offset = odds - np.log(threshold / (1 - threshold))
+    farthest = np.argsort(-np.abs(offset))[: int(decided.sum())]
+    expected = np.mean((offset[farthest] >= 0) != (label[farthest] == 1))
+    assert check.figures["incumbent"]["value"] == pytest.approx(expected, abs=1e-6)
+    assert check.figures["difference"]["low"] > 0
+    assert (check.status, verdict.is_open) == ("pass", True)
+    assert "as many as its standard decision decides" in check.sentence
+
+
+def test_a_model_that_errs_more_among_the_films_it_decides_is_refused_though_it_ranks_them_alike():
+    # The same probabilities, but thresholds so low that the new model suspects nearly every film.
+    verdict, check = check_coverage(with_decision(CARD, 0.001, 0.002), ACTIVE, films(), films())
+    assert find_check(verdict, "AUROC").status == "pass"
+    assert check.status == "fail"
+    assert check.figures["difference"]["high"] < -LIMITS.decided_error
+    assert "error at equal coverage of pneumonia" in verdict.in_words
+
+
+def test_without_undecided_films_the_comparison_is_at_the_share_of_the_limits():
+    _, check = check_coverage(CARD, ACTIVE, films(), films())
+    assert check.figures["coverage"] == LIMITS.coverage
+    assert check.figures["difference"]["value"] == 0
+    assert "its standard decision decides 100 % of them" in check.sentence
+
+
+def test_an_error_that_too_few_films_can_compare_is_no_pass_and_does_not_close_the_gate():
+    few = films(120, seed=4)
+    _, check = check_coverage(CARD, ACTIVE, blur(few, 1.0, seed=2), blur(few, 1.0, seed=3))
+    assert check.status == "not enough cases"
+    assert not check.refuses
+    _, none = check_coverage(CARD, ACTIVE, few[few["label"] == 0], few[few["label"] == 0])
+    assert (none.status, none.refuses) == ("not enough cases", False)

@@ -44,6 +44,8 @@ from cxr_core.promotion.gate.checks import (
     format_signed,
     pass_or_fail,
 )
+from cxr_core.promotion.gate.coverage import NAME as EQUAL_COVERAGE
+from cxr_core.promotion.gate.coverage import check_equal_coverage
 from cxr_core.promotion.gate.resolution import check_resolution
 from cxr_core.reading.decision import find_thresholds
 from cxr_core.workspace.json_files import JsonObject
@@ -58,6 +60,8 @@ class Limits:
     and as many without, a finding, below which nothing is compared.  significance: of all subgroups together.
     log_odds_sd, identical: what counts as nearly constant output; see `evaluation.metrics.degenerate`.  movement: in
     log-odds, between copies of a film in other sizes and formats; moving_films: the share that may move more.
+    decided_error: by how much the error among the decided films may lie above that of a model in use, as far as the
+    95 % interval reaches.  coverage: the share decided there, where the default decision leaves no film undecided.
     """
 
     margin: float = 0.02
@@ -69,6 +73,8 @@ class Limits:
     identical: float = MAX_IDENTICAL
     movement: float = MAX_MOVEMENT
     moving_films: float = MAX_SHARE_OUTSIDE
+    decided_error: float = 0.02
+    coverage: float = 0.9
 
     def to_json(self) -> dict[str, float]:
         """The limits by name."""
@@ -170,6 +176,7 @@ def _check_beside(
     pairs = {key: _pair_predictions(predictions, key) for key in shared}
     for key, pair in pairs.items():
         yield _check_auroc(key, pair, f"{incumbent.model} {incumbent.version}", limits)
+        yield _check_equal_coverage(candidate, incumbent, key, pair, limits)
     yield from _check_subgroups(pairs, limits)
 
 
@@ -291,6 +298,16 @@ def _check_auroc(key: str, pair: pd.DataFrame | None, incumbent: str, limits: Li
         sentence=sentence,
         figures=_difference_figures(difference, limits.margin),
     )
+
+
+def _check_equal_coverage(
+    candidate: ModelCard, incumbent: ModelCard, key: str, pair: pd.DataFrame | None, limits: Limits
+) -> Check:
+    too_few = _describe_too_few(pair, limits.cases)
+    if pair is None or too_few:
+        return _undecided(EQUAL_COVERAGE, key, too_few, needed=False)
+    cards = (candidate, incumbent)
+    return check_equal_coverage(key, pair, cards, limits.coverage, limits.decided_error)
 
 
 def _assess_auroc(difference: AurocDifference, margin: float) -> tuple[Status, str]:
