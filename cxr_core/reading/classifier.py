@@ -82,25 +82,18 @@ class Classifier:
         return to_grid(film.pixels, self.card.input_spec)
 
     def read_grids(
-        self,
-        grids: np.ndarray,
-        film_shapes: Sequence[tuple[int, int]],
-        *,
-        single_core: bool = False,
+        self, grids: np.ndarray, film_shapes: Sequence[tuple[int, int]]
     ) -> list[ModelOutput]:
-        """Read films that are on the model's grid already.
-
-        grids: (B, S, S) uint8.  film_shapes: (H, W) of each.  single_core: as in `CoreScheduler.forward_pass`.
-        """
+        """Read films that are on the model's grid already. grids: (B, S, S) uint8.  film_shapes: (H, W) of each."""
         inputs = torch.from_numpy(normalise_grids(grids, self.card.input_spec))
         inputs = inputs.contiguous(memory_format=torch.channels_last)
-        return self.read_inputs(inputs, film_shapes, single_core=single_core)
+        return self.read_inputs(inputs, film_shapes)
 
     def read_inputs(
-        self, inputs: Tensor, film_shapes: Sequence[tuple[int, int]], *, single_core: bool = False
+        self, inputs: Tensor, film_shapes: Sequence[tuple[int, int]]
     ) -> list[ModelOutput]:
         """Read model inputs (B, C, S, S): one forward pass for logits, attributions and ood scores of them all."""
-        batch = self._forward(inputs, single_core)
+        batch = self._forward(inputs)
         return [
             self._build_output(batch, index, film_shape)
             for index, film_shape in enumerate(film_shapes)
@@ -127,8 +120,8 @@ class Classifier:
         noise = np.random.default_rng(0).integers(0, 256, (1, side, side), np.uint8)
         return self.read_grids(noise, [(side, side)])[0].logits
 
-    def _forward(self, inputs: Tensor, single_core: bool) -> _ForwardPass:
-        with self.cores.forward_pass(single_core=single_core):
+    def _forward(self, inputs: Tensor) -> _ForwardPass:
+        with self.cores.forward_pass():
             features, maps = self.network.forward_with_middle_maps(inputs)
             logits, attributions = forward_with_attribution(self.network, features)
             return _ForwardPass(

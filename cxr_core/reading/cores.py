@@ -1,39 +1,57 @@
-"""Shares the processor between networks and film decoding: one forward pass at a time, on all cores or on one."""
+"""Shares the processor between forward passes: each runs on one core, as many at once as there are cores."""
 
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
+from typing import TypeVar
 
 import torch
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
 
 class CoreScheduler:
-    """Runs one forward pass at a time in this process, and decides how many cores it may use.
+    """Gives each forward pass one core, and lets as many run at once as there are cores.
 
-    A network uses every core by itself; two at once would only evict each other's caches. PyTorch keeps its number of
-    threads for the process and again for each thread, so it is changed here alone: each forward pass sets it while it
-    holds the lock, and allows every core again before it releases the lock. So a session that reads one film never
-    inherits the single core of another session's folder.
+    One pass on two cores takes nearly as long as on one, and half as much computing again, because its threads wait for
+    one another after every layer. Several models, films or batches side by side need no waiting. PyTorch keeps its
+    number of threads for the process and again for each thread, so it is changed here alone, and every core is allowed
+    again when a pass ends.
 
-    cores: for a forward pass that shares with nobody; as OMP_NUM_THREADS says unless given.
+    cores: as OMP_NUM_THREADS says unless given.
     """
 
     def __init__(self, cores: int | None = None):
         self.cores = torch.get_num_threads() if cores is None else cores
-        self._lock = threading.Lock()
+        self._free = threading.BoundedSemaphore(self.cores)
 
     @contextmanager
-    def forward_pass(self, *, single_core: bool = False) -> Iterator[None]:
-        """Hold the processor for one forward pass without gradients.
-
-        single_core: leave the other cores to the films that are being decoded meanwhile.
-        """
-        with self._lock, torch.inference_mode():
-            torch.set_num_threads(1 if single_core else self.cores)
+    def forward_pass(self) -> Iterator[None]:
+        """Wait for a core, and hold it for one forward pass without gradients."""
+        with self._free, torch.inference_mode():
+            torch.set_num_threads(1)
             try:
                 yield
             finally:
                 torch.set_num_threads(self.cores)
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """The function's results in the order of the items, for several items at once.
+
+        Items are taken as they are needed: never more than one for each core beyond the result that is awaited.
+        """
+        remaining = iter(items)
+        with ThreadPoolExecutor(self.cores) as threads:
+            running: deque[Future[Result]] = deque()
+            running.extend(threads.submit(function, item) for item in islice(remaining, self.cores))
+            while running:
+                result = running.popleft().result()
+                running.extend(threads.submit(function, item) for item in islice(remaining, 1))
+                yield result
 
 
 # PyTorch's setting belongs to the whole process, and so does its owner: every reader of the process shares this one.

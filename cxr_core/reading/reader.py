@@ -3,12 +3,12 @@
 import hashlib
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from cxr_core.models.registry.registry import (
 from cxr_core.presentation.wording import DRAWING_NOTICE
 from cxr_core.reading.cardiothoracic.contours import SegmentationResult
 from cxr_core.reading.classifier import Classifier
+from cxr_core.reading.cores import PROCESS_CORES
 from cxr_core.reading.results import Attribution, Examination, ModelOutput
 from cxr_core.reading.segmenter import Segmenter
 from cxr_core.workspace.log import count_details
@@ -129,7 +130,7 @@ class Reader:
         data: a film's bytes: DICOM, PNG, JPEG, TIFF, WebP or BMP.  adjustments: made before anything looks at the
         film. A model that gives no finite number for the film is left out, with a concern that names it.
         """
-        (examination,) = self._read_batch([self._prepare(data, adjustments)], [])
+        (examination,) = self._read_batch([self._prepare(data, adjustments)])
         return examination
 
     def examine_many(
@@ -146,7 +147,7 @@ class Reader:
             while ahead:
                 batch = ahead
                 ahead = [threads.submit(prepare, data) for data in islice(remaining, BATCH)]
-                yield from self._read_batch([future.result() for future in batch], ahead)
+                yield from self._read_batch([future.result() for future in batch])
 
     def decode(self, data: bytes, adjustments: Adjustments = UNCHANGED) -> Radiograph:
         """The film of a file, adjusted; no model reads it. Raises FilmRefused."""
@@ -187,26 +188,27 @@ class Reader:
                 grids.append(self.segmenter.prepare_grid(film))
         return _PreparedFile(inspected, grids, time.perf_counter() - started)
 
-    def _read_batch(
-        self, batch: "list[_PreparedFile]", ahead: "list[Future[_PreparedFile]]"
-    ) -> list[Examination]:
-        """Examine prepared files in one forward pass of each model, while files after them are decoded."""
+    def _read_batch(self, batch: "list[_PreparedFile]") -> list[Examination]:
+        """Examine prepared files in one forward pass of each model; the models read side by side."""
         readable = [prepared for prepared in batch if prepared.film is not None]
         shapes = [prepared.film.shape for prepared in readable if prepared.film is not None]
         started = time.perf_counter()
-        by_model: list[list[ModelOutput | ReadingError]] = []
+        by_model: list[list[Any]] = []
         segmentations: Iterator[SegmentationResult | ReadingError] = iter(())
         if readable:
-            for index, classifier in enumerate(self.classifiers):
-                grids = np.stack([prepared.grids[index] for prepared in readable])
-                single_core = _are_decoding(ahead)
-                read = partial(classifier.read_grids, single_core=single_core)
-                by_model.append(_read_each(read, grids, shapes))
+            reads: list[Callable[..., Any]] = [each.read_grids for each in self.classifiers]
             if self.segmenter:
-                grids = np.stack([prepared.grids[-1] for prepared in readable])
-                single_core = _are_decoding(ahead)
-                segment = partial(self.segmenter.segment_grids, single_core=single_core)
-                segmentations = iter(_read_each(segment, grids, shapes))
+                reads.append(self.segmenter.segment_grids)
+            by_model = [
+                *PROCESS_CORES.map(
+                    lambda place: _read_each(
+                        reads[place], np.stack([film.grids[place] for film in readable]), shapes
+                    ),
+                    range(len(reads)),
+                )
+            ]
+            if self.segmenter:
+                segmentations = iter(by_model.pop())
         share = (time.perf_counter() - started) / max(1, len(readable))
         outputs = iter(zip(*by_model, strict=True))
         examinations = []
@@ -304,8 +306,3 @@ def _read_each(
     for grid, shape in zip(grids, shapes, strict=True):
         results += _read_each(read, grid[None], [shape])
     return results
-
-
-def _are_decoding(ahead: "Sequence[Future[_PreparedFile]]") -> bool:
-    """Whether films after these are still being decoded: then the networks leave them the other cores."""
-    return not all(film.done() for film in ahead)

@@ -61,18 +61,11 @@ class Segmenter:
         return self.segment_grids(grid[None], [film_shape])[0]
 
     def segment_grids(
-        self,
-        grids: np.ndarray,
-        film_shapes: Sequence[tuple[int, int]],
-        *,
-        single_core: bool = False,
+        self, grids: np.ndarray, film_shapes: Sequence[tuple[int, int]]
     ) -> list[SegmentationResult]:
-        """Segment films in one forward pass.
-
-        grids: (B, S, S) uint8.  film_shapes: (H, W) of each.  single_core: as in `CoreScheduler.forward_pass`.
-        """
+        """Segment films in one forward pass. grids: (B, S, S) uint8.  film_shapes: (H, W) of each."""
         interval = self.card.ratio_interval
-        batch = self.predict_augmented(grids, single_core=single_core)
+        batch = self.predict_augmented(grids)
         return [
             find_contours(
                 augmented_maps,
@@ -85,14 +78,14 @@ class Segmenter:
             for augmented_maps, film_shape in zip(batch, film_shapes, strict=True)
         ]
 
-    def predict_augmented(self, grids: np.ndarray, *, single_core: bool = False) -> np.ndarray:
+    def predict_augmented(self, grids: np.ndarray) -> np.ndarray:
         """(B, AUGMENTATIONS, 3, h, w) float32 logits of films (B, S, S) uint8, all on the film's own square.
 
         Raises ReadingError when the network gives no finite number.
         """
         augmented = np.stack([_augment_grid(grid) for grid in grids])
         inputs = normalise_grids(np.concatenate([grids, augmented]), self.card.input_spec)
-        with self.cores.forward_pass(single_core=single_core):
+        with self.cores.forward_pass():
             films = torch.from_numpy(inputs).contiguous(memory_format=torch.channels_last)
             maps = self.network(films).float().contiguous().numpy()
         if not np.isfinite(maps).all():

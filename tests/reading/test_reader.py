@@ -80,13 +80,12 @@ def test_films_of_a_folder_are_read_as_one_at_a_time_and_in_order(reader):
             )
 
 
-def test_a_folder_read_on_one_core_leaves_every_core_to_other_sessions(reader):
-    """Sessions read one film each while another reads a folder on one core; each uses all of its scheduler's cores."""
+def test_a_forward_pass_uses_one_core_and_leaves_torch_as_it_was(reader):
+    """Another thread's work is not held to one core, neither meanwhile nor later."""
     scheduler, passes = CoreScheduler(cores=3), []
-    session_started = threading.Event()
 
     class Recorded(torch.nn.Module):
-        """A network that notes in which thread and on how many cores it runs."""
+        """A network that notes on how many cores it runs."""
 
         def __init__(self, network):
             super().__init__()
@@ -94,60 +93,80 @@ def test_a_folder_read_on_one_core_leaves_every_core_to_other_sessions(reader):
             self.forward_head = network.forward_head
 
         def forward_with_middle_maps(self, films):
-            passes.append((threading.current_thread().name, torch.get_num_threads()))
-            session_started.wait(10)
+            passes.append(torch.get_num_threads())
             return self.network.forward_with_middle_maps(films)
 
     plain = reader.classifiers[0]
     classifier = dataclasses.replace(plain, network=Recorded(plain.network), cores=scheduler)
     film = decode_film(png())
-    grids = classifier.prepare_grid(film)[None]
-
-    def read_folder():
-        classifier.read_grids(grids, [film.shape], single_core=True)
-
-    def read_film():
-        torch.rand(400, 400) @ torch.rand(400, 400)  # begins while the folder's pass is running
-        session_started.set()
-        classifier.read(film)
-
-    threads = [threading.Thread(target=read_folder, name="folder")]
-    threads[0].start()
-    while not passes:
-        time.sleep(0.01)
-    threads.append(threading.Thread(target=read_film, name="session"))
-    threads[1].start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(1) as session:
+        session.submit(classifier.read, film).result()
+        cores_in_that_thread = session.submit(torch.get_num_threads).result()
     with ThreadPoolExecutor(1) as later:
         cores_later = later.submit(torch.get_num_threads).result()
     torch.set_num_threads(1)
-    assert passes == [("folder", 1), ("session", 3)]
-    assert cores_later == 3
+    assert passes == [1]
+    assert (cores_in_that_thread, cores_later) == (3, 3)
 
 
-def test_forward_passes_run_one_at_a_time():
-    scheduler, running, most = CoreScheduler(cores=1), [], []
+@pytest.mark.parametrize("cores", [1, 2, 3])
+def test_as_many_forward_passes_run_at_once_as_there_are_cores(cores):
+    scheduler, running, most = CoreScheduler(cores=cores), [], []
+    full = threading.Barrier(cores)
 
     def run(index: int) -> None:
-        for single_core in (False, True) * 5:
-            with scheduler.forward_pass(single_core=single_core):
+        for turn in range(5):
+            with scheduler.forward_pass():
                 running.append(index)
                 most.append(len(running))
+                if turn == 0 and index < cores:
+                    full.wait(30)  # breaks unless this many are inside together
                 time.sleep(0.001)
                 running.remove(index)
 
-    with ThreadPoolExecutor(4) as threads:
-        list(threads.map(run, range(4)))
-    assert max(most) == 1
+    with ThreadPoolExecutor(cores) as first:
+        list(first.map(run, range(cores)))
+    with ThreadPoolExecutor(2 * cores) as threads:
+        list(threads.map(run, range(cores, 3 * cores)))
+    assert max(most) == cores
 
 
-def test_an_error_in_a_forward_pass_frees_the_cores():
+def test_an_error_in_a_forward_pass_frees_its_core():
     scheduler = CoreScheduler(cores=1)
-    with pytest.raises(ReadingError), scheduler.forward_pass(single_core=True):
+    with pytest.raises(ReadingError), scheduler.forward_pass():
         raise ReadingError("no number")
     with scheduler.forward_pass():
         assert torch.get_num_threads() == 1
+
+
+def test_results_come_in_order_and_items_are_taken_as_they_are_needed():
+    scheduler, taken = CoreScheduler(cores=2), []
+
+    def items():
+        for item in range(10):
+            taken.append(item)
+            yield item
+
+    def slow_at_first(item: int) -> int:
+        time.sleep(0.05 if item == 0 else 0)
+        return item * item
+
+    results = scheduler.map(slow_at_first, items())
+    assert next(results) == 0
+    assert len(taken) <= 1 + scheduler.cores
+    assert list(results) == [item * item for item in range(1, 10)]
+
+
+def test_an_error_of_one_item_ends_the_others():
+    with pytest.raises(ReadingError, match="second"):
+        for _ in CoreScheduler(cores=2).map(_refuse_second, range(4)):
+            pass
+
+
+def _refuse_second(item: int) -> int:
+    if item == 1:
+        raise ReadingError("the second")
+    return item
 
 
 def test_a_folder_can_be_left_before_its_end(reader):
