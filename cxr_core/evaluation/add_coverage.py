@@ -7,6 +7,7 @@ import numpy as np
 
 from cxr_core.decisions import DEFAULT_DECISION
 from cxr_core.evaluation.metrics.coverage import (
+    RuleCoverage,
     ValidationSample,
     add_p_values,
     measure_rules,
@@ -31,7 +32,9 @@ def add_coverage(evaluation: Evaluation, samples: Mapping[str, ValidationSample]
         rules = measure_rules(
             ranked, rows["label"].to_numpy(np.float64), rows["patient"].to_numpy(str)
         )
-        recorded = {rule: measured.figures for rule, measured in rules.items()}
+        recorded: dict[str, RuleCoverage] = {}
+        for rule, measured in rules.items():
+            recorded[rule] = measured.figures
         figures[key] = replace(figures[key], coverage=recorded)
         coverage = CoverageCurves(
             decision=card.effective_decision(key, DEFAULT_DECISION),

@@ -85,6 +85,7 @@ def test_chart_saves_its_numbers_and_every_tab_opens(page: Page, app: str) -> No
         "Calibration",
         "Prevalence and benefit",
         "Subgroups",
+        "Coverage",
         "Localisation",
         "Compare",
         "Training",

@@ -1,13 +1,16 @@
 """Evaluations written by the program's own code, from probabilities that a test makes up."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from cxr_core.evaluation.add_coverage import add_coverage
 from cxr_core.evaluation.evaluate import compute_figures
+from cxr_core.evaluation.metrics.coverage import ValidationSample
 from cxr_core.evaluation.metrics.curves import TrainingCurves, compute_finding_curves
 from cxr_core.evaluation.metrics.figures import compute_classification_report
 from cxr_core.evaluation.metrics.recalibrate import recalibrate
@@ -53,9 +56,14 @@ def write_evaluation(
     training: TrainingCurves | None = None,
     folders: tuple[Path, ...] = (),
     method: str = "",
+    samples: Mapping[str, ValidationSample] | None = None,
     **changes: Any,
 ) -> Path:
-    """The folder, written as `train.evaluate` writes it. method: of recalibration.  changes: of metrics.json."""
+    """The folder, written as `train.evaluate` writes it. method: of recalibration.
+
+    samples: validation films on which conformal p-values are counted; None for an evaluation without coverage, as
+    earlier versions wrote them.  changes: of metrics.json.
+    """
     table = predictions() if table is None else table
     rows = table[table["label"].notna()]
     points = CARD.operating_points["cardiomegaly"]
@@ -83,6 +91,8 @@ def write_evaluation(
         training=training,
         recalibration=recalibrate(CARD, table, method, "youden") if method else None,
     )
+    if samples is not None:
+        evaluation = add_coverage(evaluation, samples)
     path = evaluation.write(place)
     if changes:
         path.write_text(json.dumps(json.loads(path.read_text()) | changes))

@@ -15,13 +15,9 @@ from cxr_core.evaluation.charts.base import (
     hide_undefined,
     make_figure,
 )
+from cxr_core.evaluation.metrics.coverage import RULE_NAMES
 from cxr_core.presentation.palette import DASHES, GREY, SERIES
 
-RULE_NAMES = {
-    "distance": "distance from the threshold",
-    "conformal": "conformal rule",
-    "familiarity": "out-of-distribution score",
-}
 SMALLEST_TOP = 0.05  # of the error axis
 LEAST_DRAWN = 0.2  # share decided, below which the error rests on few films
 

@@ -33,6 +33,11 @@ from cxr_core.workspace.json_record import Fraction, JsonRecord
 
 Rule = Literal["distance", "conformal", "familiarity"]
 RULES: tuple[Rule, ...] = ("distance", "conformal", "familiarity")
+RULE_NAMES: Mapping[str, str] = {
+    "distance": "distance from the threshold",
+    "conformal": "conformal rule",
+    "familiarity": "out-of-distribution score",
+}
 GRID = np.arange(1, 101) / 100  # shares decided at which a curve is given
 TABLE = (1.0, 0.95, 0.9, 0.8)  # shares decided that have figures of their own
 DISTANCE_SCORE = "unfamiliarity"  # of predictions.csv: the out-of-distribution score
@@ -273,6 +278,8 @@ def _take_figures(values: Mapping[str, np.ndarray], share: float) -> CoverageAt:
 
 def to_figure(values: np.ndarray, n: int, positives: int) -> Figure:
     """The rounded figure of (1 + resamples,) values, with its percentile interval."""
-    low, high = percentile_interval(values)
-    numbers = (None if np.isnan(number) else float(number) for number in (values[0], low, high))
-    return Figure(*numbers, n, positives).rounded()
+    value, low, high = (
+        None if np.isnan(number) else float(number)
+        for number in (values[0], *percentile_interval(values))
+    )
+    return Figure(value, low, high, n, positives).rounded()

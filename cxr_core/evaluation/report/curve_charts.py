@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from cxr_core.evaluation.metrics.coverage import RULE_NAMES
 from cxr_core.evaluation.metrics.curves import (
     CalibrationBin,
+    CoverageCurves,
     FindingCurves,
     NetBenefit,
     PrecisionRecall,
@@ -16,6 +18,7 @@ from cxr_core.evaluation.report.svg import Axes, Line, SvgChart, draw_chart
 from cxr_core.models.figures import Figure
 from cxr_core.presentation.wording import OPERATING_POINT_NAMES, training_curve_name
 
+LEAST_DRAWN = 0.2  # share of films decided whose error sets the height of the chart
 MAX_DOTTED_EPOCHS = 20  # each epoch of a longer run would hide the line under dots
 
 
@@ -28,6 +31,8 @@ def draw_finding_curves(curves: FindingCurves, figures: FindingFigures) -> Itera
     yield _draw_calibration(curves.calibration, figures.ece)
     if curves.net_benefit is not None:
         yield _draw_net_benefit(curves.net_benefit)
+    if curves.coverage is not None:
+        yield _draw_coverage(curves.coverage)
 
 
 def draw_training_curves(training: TrainingCurves) -> Iterator[SvgChart]:
@@ -114,6 +119,18 @@ def _draw_net_benefit(curves: NetBenefit) -> SvgChart:
         guides=[((0, 0), (1, 0))],
     )
     return draw_chart(lines, axes, "Decision curve; the dashed line is acting on no film.")
+
+
+def _draw_coverage(curves: CoverageCurves) -> SvgChart:
+    lines, top = [], 0.05
+    for rule, curve in curves.rules.items():
+        pairs = zip(curve.decided, curve.error, strict=True)
+        points = [(decided, error) for decided, error in pairs if error is not None]
+        top = max(top, *(error for decided, error in points if decided >= LEAST_DRAWN))
+        shown = [(decided, error) for decided, error in points if error <= top]
+        lines.append(Line(name=RULE_NAMES[rule], points=shown))
+    axes = Axes(x="share of films decided", y="error among the decided", y_range=(0.0, 1.05 * top))
+    return draw_chart(lines, axes, "Error among the films decided, the surest first, by rule.")
 
 
 def _draw_epochs(

@@ -14,6 +14,7 @@ from cxr_core.evaluation.metrics.results import (
     MacroFigures,
 )
 from cxr_core.evaluation.report import checklist
+from cxr_core.evaluation.report.coverage import build_coverage_blocks
 from cxr_core.evaluation.report.curve_charts import draw_finding_curves, draw_training_curves
 from cxr_core.evaluation.report.document import (
     Block,
@@ -163,6 +164,8 @@ def _finding_section(content: ReportContent, key: str) -> Section:
         parts.append(Section(checklist.CHEST, blocks))
     if figures.subgroups is not None and figures.subgroups.groups:
         parts.append(Section(checklist.GROUPS, build_subgroup_blocks(figures.subgroups)))
+    if figures.coverage:
+        parts.append(Section("Coverage", build_coverage_blocks(figures.coverage)))
     if figures.localisation is not None:
         parts.append(Section(checklist.BOXES, build_localisation_blocks(figures.localisation)))
     charts = ChartRow(list(draw_finding_curves(curves, figures)))

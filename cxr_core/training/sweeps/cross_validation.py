@@ -15,6 +15,7 @@ from cxr_core.data.prepare import resolve_data, resolve_folders
 from cxr_core.data.splits.plan import plan_folds
 from cxr_core.data.splits.saved_split import SavedSplit, find_saved_split, save_new_split
 from cxr_core.errors import RecipeError, RunError
+from cxr_core.evaluation.add_coverage import add_coverage
 from cxr_core.evaluation.pooling.pool import FoldPredictions, pool_predictions
 from cxr_core.evaluation.store.catalogue import load_record
 from cxr_core.evaluation.store.loaded import COLUMNS
@@ -98,7 +99,7 @@ def pool_cross_validation(cross_validation: CrossValidation) -> Path:
     folds = [
         _read_fold(RunFolder(run), number) for number, run in enumerate(cross_validation.runs, 1)
     ]
-    return pool_predictions(folds).write(cross_validation.folder)
+    return add_coverage(pool_predictions(folds), {}).write(cross_validation.folder)
 
 
 def _read_fold(run: RunFolder, number: int) -> FoldPredictions:

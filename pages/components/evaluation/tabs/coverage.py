@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from cxr_core.evaluation.charts.coverage import RULE_NAMES, draw_coverage
-from cxr_core.evaluation.metrics.coverage import RULES, TABLE, Rule
+from cxr_core.evaluation.bootstrap.confidence_bands import ConfidenceBand
+from cxr_core.evaluation.charts.coverage import draw_coverage
+from cxr_core.evaluation.metrics.coverage import RULE_NAMES, RULES, TABLE, Rule
 from cxr_core.evaluation.store.coverage_view import CoverageView, GroupCoverage
 from cxr_core.evaluation.store.loaded import LoadedEvaluation
 from cxr_core.models.figures import Figure
@@ -43,7 +44,10 @@ def show_coverage(
 
 
 def _show_curves(state: EvaluatePageState, view: CoverageView) -> None:
-    bands = {rule: view.measured[rule].error for rule in RULES if rule in view.measured}
+    bands: dict[str, ConfidenceBand] = {}
+    for rule in RULES:
+        if rule in view.measured:
+            bands[rule] = view.measured[rule].error
     points = [(point.name.capitalize(), point.decided, point.error) for point in view.points]
     show_chart(
         state,
@@ -133,8 +137,8 @@ def _show_groups(state: EvaluatePageState, view: CoverageView, share: float) -> 
         hide_header=False,
     )
     st.caption(
-        "One cut for all groups: a group of which fewer films are decided is one that the rule is less sure of. A group "
-        "needs 10 patients with and 10 without the finding."
+        "One cut for all groups: a group of which fewer films are decided is one that the rule is less sure of. A "
+        "group needs 10 patients with and 10 without the finding."
     )
 
 
