@@ -254,7 +254,9 @@ def _mark_disagreements(
     """The findings, of which those say so that a measured ratio contradicts."""
     marked = []
     for finding in findings:
-        reasons = [one for one in finding.uncertain_because if one != "ratio_disagrees"]
+        reasons: list[Uncertainty] = [
+            one for one in finding.uncertain_because if one != "ratio_disagrees"
+        ]
         if any(check_consistency(measurement, [finding]) for measurement in measurements):
             reasons.append("ratio_disagrees")
         marked.append(replace(finding, uncertain_because=tuple(reasons)))
