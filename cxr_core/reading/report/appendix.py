@@ -91,6 +91,10 @@ def _list_film_details(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def _list_finding_details(finding: FindingReading) -> Iterator[tuple[str, str]]:
+    if not finding.has_verdict or finding.is_withheld:
+        yield "Numbers", "not shown, as there is no verdict; the JSON report has them"
+        yield "Model for", finding.population or ""
+        return
     if finding.logit is not None:
         yield "Logit of the network", f"{finding.logit:.2f}"
     if finding.fusion_parts is not None:
@@ -104,8 +108,9 @@ def _list_finding_details(finding: FindingReading) -> Iterator[tuple[str, str]]:
         yield "Prevalence of the calibration", f"{prevalence}{estimated}"
     if finding.likelihood_ratio is not None:
         yield "Likelihood ratio", f"{finding.likelihood_ratio:.2g}"
-    if finding.label_noise is not None:
-        yield "Probability of", finding.describe_label_noise()
+    yield "Probability of", finding.describe_label_noise()
+    if finding.site is not None:
+        yield "Profile of the site", finding.site.describe()
     yield "Model for", finding.population or ""
     yield "Method", PROBABILITY_METHOD
 

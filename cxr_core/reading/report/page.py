@@ -22,6 +22,7 @@ from cxr_core.reading.report.report import Report
 from cxr_core.reading.results import FindingReading, Reading
 
 SEXES = {"F": "female", "M": "male"}
+WITHHELD = "No number: the limitations below allow no verdict."
 NO_LIMITATION = "No quality problem detected."
 
 
@@ -30,7 +31,8 @@ class FindingRow:
     """A row of the table of findings.
 
     reason: why there is no verdict; then verdict, probability and bar are empty.  call: the verdict's key.
-    remarks: below the probability.  prior_verdict: empty without a prior film.
+    probability, bar: empty too where a quality flag allows no verdict, as on the page.  remarks: below the
+    probability.  prior_verdict: empty without a prior film.
     """
 
     name: str
@@ -143,14 +145,15 @@ def _build_rows(
         if reason or finding.probability is None:
             yield FindingRow(name=name, reason=reason or "", prior_verdict=prior_verdict)
             continue
+        shown = not finding.is_withheld
         yield FindingRow(
             name=name,
             call=finding.call or "",
             verdict=call_name(finding.call).capitalize(),
             prior_verdict=prior_verdict,
-            probability=format_percent(finding.probability),
-            remarks=tuple(_list_remarks(finding, mentioned)),
-            bar=build_bar(finding),
+            probability=format_percent(finding.probability) if shown else "",
+            remarks=tuple(_list_remarks(finding, mentioned)) if shown else (WITHHELD,),
+            bar=build_bar(finding) if shown else None,
         )
 
 
@@ -179,6 +182,9 @@ def _list_remarks(finding: FindingReading, mentioned: Collection[str]) -> Iterat
     if finding.prevalence is not None:
         text = describe_likelihood(finding.probability, finding.prevalence)
         yield f"{text[0].upper()}{text[1:]}."
+    if finding.site is not None:
+        text = finding.site.describe()
+        yield f"{text[0].upper()}{text[1:]}."
     if finding.defined_as is not None:
         yield f"Defined as: {finding.defined_as}"
     remark, because = describe_opinions(finding), finding.undecided_because
@@ -189,7 +195,11 @@ def _list_remarks(finding: FindingReading, mentioned: Collection[str]) -> Iterat
 
 
 def _write_findings_note(reading: Reading) -> str:
-    judged = [finding for finding in reading.findings if _explain_missing_verdict(finding) is None]
+    judged = [
+        finding
+        for finding in reading.findings
+        if _explain_missing_verdict(finding) is None and not finding.is_withheld
+    ]
     if not judged or judged[0].decision is None:
         return ""
     decision = decision_name(judged[0].decision)

@@ -299,11 +299,11 @@ def _make_layer(
 ) -> Layer:
     name = finding.name
     is_only_one = sum(other.finding == finding.finding for other in mapped) == 1
-    percent = format_percent(finding.probability or 0)
+    number = "" if finding.is_withheld else f", {format_percent(finding.probability or 0)}"
     return Layer(
         key=_layer_key(finding),
         label=name if is_only_one else f"{name}, {finding.population}",
-        note=f"{name}, {percent}: {finding.model} for {finding.population}",
+        note=f"{name}{number}: {finding.model} for {finding.population}",
         attribution=attribution,
     )
 

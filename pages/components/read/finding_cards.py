@@ -28,13 +28,14 @@ COMPARABLE_BELOW = 0.5
 def show_findings(state: ReadPageState, entry: StudyEntry, reading: Reading) -> None:
     """A card for each finding that has a number, and a line for one that waits for the age."""
     assessed = [finding for finding in reading.findings if finding.probability is not None]
-    withheld = any(concern.withholds_call for concern in reading.concerns)
+    if reading.site_profile is not None and reading.site_profile.problem:
+        st.markdown(f":small[:orange[{plain(reading.site_profile.problem)}]]")
     for finding in assessed:
         key = f"finding-{finding.finding}-{finding.model}"
         with st.container(border=not finding.needs_age, gap="xsmall", key=key):
             if finding.needs_age:
                 _show_without_age(finding)
-            elif withheld:
+            elif finding.is_withheld:
                 _show_withheld(finding)
             else:
                 _show_finding(finding)
@@ -81,6 +82,16 @@ def _show_finding(finding: FindingReading) -> None:
         f":small[{plain(describe_probability(finding))}{parts}]",
         help=plain(finding.describe_label_noise()) or None,
     )
+    _show_site(finding)
+
+
+def _show_site(finding: FindingReading) -> None:
+    """What the profile of the site changed about the number and the verdict, or why it is not applied."""
+    if finding.site is not None:
+        text = finding.site.describe()
+        st.markdown(f":small[:gray[{plain(text[0].upper() + text[1:])}.]]")
+        if finding.site.reason:
+            st.markdown(f":small[:orange[{plain(finding.site.reason)}]]")
 
 
 def _show_withheld(finding: FindingReading) -> None:
@@ -132,6 +143,7 @@ def _show_opinions(finding: FindingReading) -> None:
                     call_name(call),
                 )
             )
+            _show_site(opinion)
 
 
 def _show_models(state: ReadPageState, finding: FindingReading) -> None:

@@ -137,6 +137,8 @@ class ReadPageState(Films):
 
     generation: int = 0  # part of every widget's key: a new generation starts with empty widgets
     examined_uploads: set[str] = field(default_factory=set)  # file ids, of removed films too
+    # What the site's statistics have already: (entry, "film"), and (entry, model, finding) of each verdict.
+    watched: set[tuple[str, ...]] = field(default_factory=set)
     chosen_key: str | None = None
     prior_key: str | None = None  # the film to compare with; it may be the chosen one, or gone
     removed: RemovedFilms | None = None
@@ -211,6 +213,7 @@ class ReadPageState(Films):
         self.drop_undo()
         self.forget()
         self.examined_uploads.clear()
+        self.watched.clear()
         self.sidebar.clear()
         erase_soon()
 

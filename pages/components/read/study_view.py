@@ -1,12 +1,16 @@
 """Lays out a study: the worklist, the chosen film, and the results for it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import streamlit as st
 
 from cxr_core.reading.impression import write_impression
 from cxr_core.reading.interpret import interpret, list_not_assessed
 from cxr_core.reading.results import Reading
+from cxr_core.site.watching import Week, count_reading, is_watching, name_week
+from pages.components import cache
 from pages.components.read.cardiothoracic_ratio import apply_edited_ends, show_ratio_card
 from pages.components.read.film_view import (
     offer_corrections,
@@ -20,12 +24,14 @@ from pages.components.read.quality_flags import show_quality_flags
 from pages.components.read.report_downloads import offer_reports
 from pages.components.read.worklist import choose_film, show_films
 
+FILM = "film"  # of a film itself in `ReadPageState.watched`, beside its findings
 OUTLINES_ONLY = "The models are not made for drawings: outlines and CTR alone are shown."
 
 
 def show_study(state: ReadPageState, answers: SidebarAnswers) -> None:
     """The findings of the chosen film beside its picture; on a narrow screen they come first."""
     readings = {key: interpret_entry(state, entry, answers) for key, entry in state.entries.items()}
+    watch_readings(state, readings)
     with st.container(horizontal=True, gap="medium"):
         results = st.container(key="read-findings", gap="small")
         picture = st.container(key="picture")
@@ -51,6 +57,23 @@ def interpret_entry(state: ReadPageState, entry: StudyEntry, answers: SidebarAns
     if any(finding.needs_age for finding in reading.findings):
         return _drop_remarks_on_verdicts(reading)
     return reading
+
+
+def watch_readings(state: ReadPageState, readings: Mapping[str, Reading]) -> None:
+    """Add what is new in a study to the site's statistics: each film once, each verdict once it can be given."""
+    if not is_watching():
+        return
+    week = name_week(datetime.now(UTC))
+    total = Week(week=week)
+    for key, reading in readings.items():
+        counts = count_reading(reading, week)
+        fresh = [c for c in counts.findings if (key, c.model, c.finding) not in state.watched]
+        if (key, FILM) in state.watched:
+            counts = Week(week=week)
+        total += replace(counts, findings=tuple(fresh))
+        state.watched.add((key, FILM))
+        state.watched.update((key, c.model, c.finding) for c in fresh)
+    cache.site_watcher().add_counts(total)
 
 
 def _drop_remarks_on_verdicts(reading: Reading) -> Reading:

@@ -17,6 +17,7 @@ from cxr_core.presentation.wording import (
 )
 from cxr_core.reading.patient import AGE_GROUP_NAMES, Patient
 from cxr_core.reading.results import FindingReading, Reading
+from pages.components.markdown import plain
 from pages.components.read.page_state import ReadPageState
 from pages.components.worklist_table import Cell, WorklistRow, show_worklist
 
@@ -66,6 +67,9 @@ def show_films(state: ReadPageState, readings: Mapping[str, Reading]) -> None:
             help="The list as a table for a spreadsheet.",
             key=state.widget_key("worklist-csv"),
         )
+    notes = dict.fromkeys(note for each in readings.values() for note in _list_site_notes(each))
+    if notes:
+        st.caption(plain(" ".join(notes)))
     show_worklist(
         ["File", "Age", "View", "CTR", *map(finding_name, findings)],
         [build_row(state, key, readings[key], findings) for key in order],
@@ -114,24 +118,38 @@ def format_patient_age(patient: Patient) -> str:
 
 
 def write_csv(state: ReadPageState, readings: Mapping[str, Reading], order: Sequence[str]) -> bytes:
-    """The list as CSV in UTF-8: a line for each film, with verdicts, probabilities and the ratio with its interval."""
+    """The list as CSV in UTF-8: a line for each film, with verdicts, probabilities and the ratio with its interval.
+
+    A number that the page does not show is not in it. What the profile of the site did stands in columns of its own,
+    where one is installed.
+    """
     findings = list_findings(readings)
     header = ["file", "age_years", "view", "status", "note"]
     for finding in findings:
         header += [f"{finding}_verdict", f"{finding}_probability"]
+    noted = [finding for finding in findings if _has_site_notes(readings, finding)]
+    header += [f"{finding}_site_profile" for finding in noted]
     header += ["ctr", "ctr_low", "ctr_high", "read"]
     text = io.StringIO()
     table = csv.writer(text)
     table.writerow(header)
     for key in order:
-        table.writerow(
-            [_guard(value) for value in _list_values(state, key, readings[key], findings)]
-        )
+        values = _list_values(state, key, readings[key], findings, noted)
+        table.writerow([_guard(value) for value in values])
     return text.getvalue().encode("utf-8-sig")
 
 
+def _has_site_notes(readings: Mapping[str, Reading], finding: str) -> bool:
+    found = (_find_finding(reading, finding) for reading in readings.values())
+    return any(each is not None and each.site is not None for each in found)
+
+
 def _list_values(
-    state: ReadPageState, key: str, reading: Reading, findings: Sequence[str]
+    state: ReadPageState,
+    key: str,
+    reading: Reading,
+    findings: Sequence[str],
+    noted: Sequence[str],
 ) -> Iterator[object]:
     patient = reading.patient
     yield from (state.entries[key].name, patient.age_years, patient.view, reading.status)
@@ -141,7 +159,12 @@ def _list_values(
         if known is None or known.probability is None or known.needs_age:
             yield from ("", "")
         else:
-            yield from (call_name(known.call), f"{known.probability:.4f}")
+            number = "" if known.is_withheld else f"{known.probability:.4f}"
+            yield from (call_name(known.call), number)
+    for finding in noted:
+        known = _find_finding(reading, finding)
+        shown = known is not None and known.has_verdict and not known.is_withheld
+        yield known.site.describe() if known is not None and known.site and shown else ""
     for name in ("value", "low", "high"):
         numbers = [getattr(measurement, name) for measurement in reading.measurements]
         yield next((round(number, 3) for number in numbers if number is not None), None)
@@ -177,6 +200,18 @@ def _format_ratio(reading: Reading) -> str:
             edited = " (edited)" if measurement.edited else ""
             return f"{format_ratio(measurement.value)}{edited}"
     return "–"
+
+
+def _list_site_notes(reading: Reading) -> Iterator[str]:
+    """That the site's profile recalibrated findings of a film, or could not be used."""
+    if reading.site_profile is not None and reading.site_profile.problem:
+        yield reading.site_profile.problem
+    for finding in reading.findings:
+        if finding.site is not None and finding.has_verdict and not finding.is_withheld:
+            if finding.site.calibration is not None:
+                yield f"{finding.name} {finding.site.describe_probability()}."
+            elif finding.site.reason:
+                yield f"{finding.name}: {finding.site.reason}"
 
 
 def _list_notes(state: ReadPageState, key: str, reading: Reading) -> Iterator[str]:
