@@ -73,6 +73,8 @@ def _show_verdict(run: Path) -> int:
     with ProgressBar() as bar:
         verdict = compare_run(run, progress=bar)
     print(f"{verdict.in_words} Measured on: {verdict.comparison_set}", file=sys.stderr)
+    if verdict.rules_in_words:
+        print(verdict.rules_in_words, file=sys.stderr)
     for check in verdict.checks:
         finding = f", {check.finding}" if check.finding else ""
         comparison = f", compared with {check.incumbent}" if check.incumbent else ""

@@ -32,6 +32,7 @@ from cxr_core.models.registry.registry import find_active_version, find_segmente
 from cxr_core.models.resolution import ResolutionFigures
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import load_card
+from cxr_core.promotion.change_plan import name_plan
 from cxr_core.promotion.comparison_set import (
     TEST,
     ComparisonSet,
@@ -107,12 +108,13 @@ def load_incumbent(folder: Path, load: Callable[[Path], Loaded]) -> Loaded:
 
 
 def verdict_holds(verdict: Verdict, candidate: AnyCard, incumbents: Sequence[AnyCard]) -> bool:
-    """Whether a verdict is about these very models, with today's limits."""
+    """Whether a verdict is about these very models, by today's rules and limits."""
     limits = LIMITS.to_json()
     if isinstance(candidate, SegmenterCard):
         limits = SEGMENTER_LIMITS.to_json()
     same_models = verdict.fingerprints == compute_fingerprints(candidate, incumbents)
-    return same_models and dict(verdict.limits) == limits
+    same_rules = verdict.change_plan == name_plan() and dict(verdict.limits) == limits
+    return same_models and same_rules
 
 
 def compute_fingerprints(candidate: AnyCard, incumbents: Sequence[AnyCard]) -> Fingerprints:
@@ -184,6 +186,7 @@ def _make_verdict(
         limits=limits,
         fingerprints=compute_fingerprints(candidate, incumbents),
         made=utc_now(),
+        change_plan=name_plan(),
     )
     write_verdict(run.path / GATE_FILE, verdict.to_json())
     return verdict

@@ -74,7 +74,11 @@ def test_a_verdict_of_version_0_1_is_read_and_written_with_its_keys() -> None:
         made="2026-01-01T00:00:00+00:00",
     )
     (check,) = OF_0_1["checks"]
-    assert verdict.to_json() == {**OF_0_1, "checks": [{**check, "incumbent": ""}]}
+    assert verdict.to_json() == {
+        **OF_0_1,
+        "checks": [{**check, "incumbent": ""}],
+        "change_plan": "",
+    }
     without_test = {**OF_0_1, "official_test": {}}
     assert Verdict.from_json(without_test).to_json()["official_test"] == {}
 

@@ -61,8 +61,8 @@ class Verdict(JsonRecord):
     incumbent: the active models that it would replace, as "name version, name version"; empty when there are none.
     split: of the first comparison: gate (the promotion holdout), test, or empty when there were no such films.
     comparison_set: which films these are and why, in words.  official_test: of classifiers only.
-    fingerprints: of all models; the verdict holds as long as they and the limits stay the same.
-    made: ISO 8601, UTC.
+    fingerprints: of all models; the verdict holds as long as they, the limits and the change plan stay the same.
+    made: ISO 8601, UTC.  change_plan: the version of the plan by whose rules it judged; empty before there was one.
     """
 
     KEYS: ClassVar[Mapping[str, str]] = {
@@ -83,6 +83,7 @@ class Verdict(JsonRecord):
     limits: Mapping[str, float]
     fingerprints: Fingerprints
     made: str
+    change_plan: str = ""
     schema: Literal[1] = SCHEMA
 
     @property
@@ -115,6 +116,13 @@ class Verdict(JsonRecord):
             return answer
         names = ", ".join(check.full_name for check in self.undecided)
         return f"{answer} Not enough cases to decide: {names}."
+
+    @property
+    def rules_in_words(self) -> str:
+        """By which rules it judged; empty for a verdict from before there was a change plan."""
+        if not self.change_plan:
+            return ""
+        return f"Judged by version {self.change_plan} of the change plan."
 
     def to_json(self) -> JsonObject:
         """The verdict as gate.json holds it; without an official test an empty object stands for it."""

@@ -38,7 +38,7 @@ def show_verdict(verdict: Verdict) -> None:
     with_incumbent = any(check.incumbent for check in checks)
     rows = [_make_row(check, with_incumbent) for check in checks]
     st.table(rows, border="horizontal", hide_header=False, hide_index=True)
-    st.caption(f"Measured on: {plain(verdict.comparison_set)}")
+    st.caption(f"Measured on: {plain(verdict.comparison_set)} {verdict.rules_in_words}")
     if verdict.official_test is not None:
         sentences = _describe_official_test(verdict.official_test)
         if sentences:
