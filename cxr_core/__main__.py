@@ -10,14 +10,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 
 from cxr_core.decisions import DECISIONS, DEFAULT_DECISION
-from cxr_core.errors import FileRefused, SilhouetteError
+from cxr_core.dicom_io.object_kinds import KINDS, USUAL_KINDS, parse_kinds
+from cxr_core.errors import FileRefused, FilmRefused, ReadingError, SettingsError, SilhouetteError
 from cxr_core.film.adjustments import Adjustments
 from cxr_core.film.decoding.sandbox import DecodePool
 from cxr_core.film.limits import MAX_BYTES
@@ -37,12 +39,17 @@ from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.report.colormap import overlay_heatmap
 from cxr_core.reading.results import Examination, FindingReading, Reading
+from cxr_core.site.profile_store import load_profile
+from cxr_core.site.watching import WAIT_S, Watcher
 from cxr_core.workspace.garbage_collection import load_for_good
 from cxr_core.workspace.log import log_task
 from cxr_core.workspace.openmp import let_idle_threads_sleep
 from cxr_core.workspace.outside_files import parse_path, read_outside_file
 from cxr_core.workspace.paths import APP, printable, workspace
 from cxr_core.workspace.terminal import accept_any_text, format_json_line
+
+if TYPE_CHECKING:  # loads highdicom, which only results as DICOM need
+    from cxr_core.dicom_io.result_writer import ResultWriter
 
 READ, BAD_ARGUMENTS, SOME_REFUSED = 0, 2, 3
 PROGRAMS = {
@@ -67,8 +74,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(words)
     if options.verb == "app":
         return _serve_app(options.port)
-    if options.heatmaps:
-        _require_folder(parser, options.heatmaps)
+    for option in ("heatmaps", "dicom"):
+        _require_folder(parser, option, getattr(options, option))
     files = list(_list_files(options.files))
     if not files:
         print("cxr_core: there are no files in these folders", file=sys.stderr)
@@ -90,29 +97,65 @@ def _read_files(options: argparse.Namespace, files: list[Path]) -> int:
     failures: dict[Path, str] = {}
     patient = Patient(age_years=options.age, view=options.view)
     prevalence = _spread_prevalence(options.prevalence)
+    site_profile, watcher = load_profile(), Watcher()
     # One film needs one decoder; the start of another would slow the import of torch down.
-    with DecodePool(workers=min(2, len(files))) as decoders:
+    with ExitStack() as stack:
+        decoders = stack.enter_context(DecodePool(workers=min(2, len(files))))
+        results = stack.enter_context(_open_results(options))
         decoders.warm()  # its processes start while torch is imported, for which help texts need not wait
         let_idle_threads_sleep()
         with load_for_good():
             from cxr_core.reading.reader import Reader
 
             reader = Reader.installed(decoders=decoders)
-        contents = (_load_bytes(file, failures) for file in files)
+        contents = (_load_bytes(file, failures, results) for file in files)
         examinations = reader.examine_many(contents, _adjustments_from(options))
         for file, examination in zip(files, examinations, strict=True):
-            reading = interpret(examination, patient, options.decision, prevalence)
+            reading = interpret(examination, patient, options.decision, prevalence, site_profile)
             if file in failures:
                 reading = _refuse_unread_file(reading, failures[file])
+            watcher.add(reading)
             if options.json:
                 print(format_json_line(reading.to_json(printable(file))))
             else:
                 print(_format_reading(file, reading))
             if options.heatmaps and reading.status == "read":
                 _write_heatmaps(options.heatmaps, file, examination, reading)
+            if results and not _write_results(options, file, results, examination, reading):
+                status = SOME_REFUSED
             if reading.status == "refused":
                 status = SOME_REFUSED
+    watcher.write(WAIT_S)
     return status
+
+
+def _open_results(options: argparse.Namespace) -> "ResultWriter | nullcontext[None]":
+    if options.dicom is None:
+        return nullcontext()
+    from cxr_core.dicom_io.result_writer import ResultWriter
+
+    return ResultWriter(
+        options.dicom, options.dicom_objects, with_heatmaps=options.heatmaps is not None
+    )
+
+
+def _write_results(
+    options: argparse.Namespace,
+    file: Path,
+    results: "ResultWriter",
+    examination: Examination,
+    reading: Reading,
+) -> bool:
+    """Write a film's DICOM objects and say where; False, with the reason on standard error, where there can be none."""
+    try:
+        paths = results.write_next(examination, reading)
+    except (FilmRefused, ReadingError) as refusal:
+        print(f"cxr_core: {printable(file)}: no DICOM result. {refusal}", file=sys.stderr)
+        return False
+    if not options.json:
+        for path in paths:
+            print(f"  written: {printable(path)}")
+    return True
 
 
 def _adjustments_from(options: argparse.Namespace) -> Adjustments:
@@ -152,13 +195,16 @@ def _walk_folder(folder: Path) -> Iterator[Path]:
                 yield Path(top, name)
 
 
-def _load_bytes(file: Path, failures: dict[Path, str]) -> bytes:
+def _load_bytes(file: Path, failures: dict[Path, str], results: "ResultWriter | None") -> bytes:
     """The file's bytes. Empty when it cannot be read; `failures` then says why."""
+    data = b""
     try:
-        return read_outside_file(file, MAX_BYTES)
+        data = read_outside_file(file, MAX_BYTES)
     except FileRefused as refusal:
         failures[file] = refusal.reason
-        return b""
+    if results:
+        results.take_film(data)
+    return data
 
 
 def _refuse_unread_file(reading: Reading, failure: str) -> Reading:
@@ -197,16 +243,23 @@ def _format_reading(file: Path, reading: Reading) -> str:
 def _format_finding(finding: FindingReading) -> str:
     if finding.probability is None or finding.call is None:
         return f"{finding.finding}: {finding.reason}"
+    origin = f"{finding.model} {finding.version}, for {finding.population}"
+    if finding.is_withheld:
+        return f"{finding.finding}: {call_name(finding.call)}, no number as a quality flag allows no verdict ({origin})"
     of_whom = " of a reader's call" if finding.label_noise else ""
     words = [f"probability{of_whom} {format_percent(finding.probability)}"]
     if finding.prevalence is not None:
         words[0] += f" at a prevalence of {format_percent(finding.prevalence)}"
         words.append(describe_likelihood(finding.probability, finding.prevalence))
+    thresholds = _describe_thresholds(finding)
+    if finding.site is not None:
+        note = finding.site.describe_probability()
+        words[0] += f", {note}" if note else ""
+        thresholds += f", {finding.site.describe_decision()}"
     if finding.needs_age:
         words.append("age missing")
     return (
-        f"{finding.finding}: {call_name(finding.call)}, {', '.join(words)} ({_describe_thresholds(finding)}; "
-        f"{finding.model} {finding.version}, for {finding.population})"
+        f"{finding.finding}: {call_name(finding.call)}, {', '.join(words)} ({thresholds}; {origin})"
     )
 
 
@@ -256,13 +309,15 @@ def _shorten_stem(stem: str) -> str:
     return text.encode()[:STEM_BYTES].decode(errors="ignore")
 
 
-def _require_folder(parser: argparse.ArgumentParser, folder: Path) -> None:
-    """Create the folder for heatmaps, or end with a sentence and BAD_ARGUMENTS."""
+def _require_folder(parser: argparse.ArgumentParser, option: str, folder: Path | None) -> None:
+    """Create the folder that an option names, or end with a sentence and BAD_ARGUMENTS."""
+    if folder is None:
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         parser.error(
-            f"argument --heatmaps: {printable(folder)} cannot be created as a folder: {error.strerror}"
+            f"argument --{option}: {printable(folder)} cannot be created as a folder: {error.strerror}"
         )
 
 
@@ -291,6 +346,19 @@ def _build_parser() -> argparse.ArgumentParser:
         type=_parse_any_path,
         metavar="DIR",
         help="write each finding's heatmap over its film here",
+    )
+    read.add_argument(
+        "--dicom",
+        type=_parse_any_path,
+        metavar="DIR",
+        help="write each DICOM film's result as DICOM objects of its study here; with --heatmaps these as well",
+    )
+    read.add_argument(
+        "--dicom-objects",
+        type=_parse_kinds,
+        default=USUAL_KINDS,
+        metavar="KINDS",
+        help=f"which objects, separated by commas: {', '.join(KINDS)} (default: {','.join(USUAL_KINDS)})",
     )
     read.add_argument(
         "--age", type=_parse_age, metavar="YEARS", help="the patient's age; overrides the file's"
@@ -328,7 +396,8 @@ def _build_parser() -> argparse.ArgumentParser:
         default=[],
         metavar="[FINDING=]SHARE",
         help="share of patients with the finding, such as 0.1 or cardiomegaly=0.1; it moves the probability, never the "
-        "verdict (default: that of the films that calibrated the model)",
+        "verdict (default: that of the site, where its profile says one, else that of the films that calibrated the "
+        "model)",
     )
     return parser
 
@@ -353,6 +422,13 @@ def _parse_path(text: str) -> Path:
     if not os.access(path, os.R_OK):
         raise argparse.ArgumentTypeError(f"{text!r} is not readable; check its permissions")
     return path
+
+
+def _parse_kinds(text: str) -> tuple[str, ...]:
+    try:
+        return parse_kinds(text)
+    except SettingsError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _parse_prevalence(text: str) -> tuple[str | None, float]:

@@ -108,7 +108,7 @@ _LOGGERS = (
 
 def decode_dicom(data: bytes) -> Radiograph:
     """One DICOM file as a film. Raises UndecodableFilm or OversizedFilm; no message quotes the file."""
-    with _silence_libraries():
+    with silence_libraries():
         try:
             return _decode_dataset(data)
         except BROKEN:
@@ -153,7 +153,7 @@ def _decode_dataset(data: bytes) -> Radiograph:
 
 
 @contextmanager
-def _silence_libraries() -> Iterator[None]:
+def silence_libraries() -> Iterator[None]:
     """Silence warnings and log lines of pydicom and its codecs, which may quote values of tags."""
     with _QUIET, warnings.catch_warnings():
         warnings.simplefilter("ignore")

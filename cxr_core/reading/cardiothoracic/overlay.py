@@ -17,18 +17,19 @@ SUBPIXEL_BITS = 4  # of the fixed-point numbers that OpenCV takes
 
 
 def draw_measurement(
-    grey: np.ndarray,
+    picture: np.ndarray,
     film_shape: tuple[int, int],
     segmentation: SegmentationResult,
     measurement: Measurement,
 ) -> np.ndarray:
     """A picture of a film with contours and diameters over it: (h, w, 3) uint8 sRGB.
 
-    grey: (h, w) uint8, the whole film at any size.  film_shape: (H, W) of the film, in whose pixels the points are.
+    picture: (h, w) grey or (h, w, 3) sRGB uint8, the whole film at any size.  film_shape: (H, W) of the film, in whose
+    pixels the points are.
     A diameter is drawn as what it measures: level, between the columns of its two ends.
     """
-    canvas = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
-    scale = np.array([grey.shape[1] / film_shape[1], grey.shape[0] / film_shape[0]])
+    canvas = cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB) if picture.ndim == 2 else picture.copy()
+    scale = np.array([picture.shape[1] / film_shape[1], picture.shape[0] / film_shape[0]])
     for name, points in segmentation.contours.items():
         if len(points):
             colour = HEART_COLOUR if name == "heart" else LUNG_COLOUR

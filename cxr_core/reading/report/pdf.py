@@ -53,7 +53,7 @@ class ReportPdf(FPDF):
 
     def __init__(self, footer_text: str):
         super().__init__(format="A4")
-        fonts = _find_fonts()
+        fonts = find_fonts()
         self.add_font(FONT, "", fonts / "DejaVuSans.ttf")
         self.add_font(FONT, "B", fonts / "DejaVuSans-Bold.ttf")
         self.set_margins(MARGIN, 12, MARGIN)
@@ -144,7 +144,7 @@ class ReportPdf(FPDF):
             self.add_page()
 
 
-def _find_fonts() -> Path:
+def find_fonts() -> Path:
     """The folder of the DejaVu fonts that come with matplotlib, which is not imported for it."""
     found = importlib.util.find_spec("matplotlib")
     assert found is not None
