@@ -1,17 +1,19 @@
 """Augments whole batches on their device; randomness is an argument.
 
 What is sampled is kept apart from what is done with it: one sample covers a whole batch, whichever processes hold its
-films.
+films. How a film is stored comes last, as it does outside: blocks of a JPEG are never turned.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cxr_core.training.engine.jpeg import compress_films
 from cxr_core.training.recipe.augmentation import Augmentation
 
+JPEG_QUALITY = (40.0, 95.0)
 MAX_SHRINK_FACTOR = 3.0
 BORDER_PROBABILITY = 0.5  # where the limit of the border is above 0
 
@@ -32,6 +34,18 @@ class AugmentationSample:
     border: Tensor  # (B, 4) width of the border on each side, as a share of its limit; 0 = none
     border_grey: Tensor  # (B,) 0 to 1
     corner: Tensor  # (B, 4) y, x, height, width of a marker's box, as shares of the film; 0 = none
+    quality: Tensor  # (B,) of the JPEG that the film is stored as, at its reduced size; 0 = no JPEG
+
+    @property
+    def is_stored_worse(self) -> Tensor:
+        """(B,) bool: the films that are stored smaller or as a JPEG."""
+        return (self.shrink > 1) | (self.quality > 0)
+
+    def stored_as_it_is(self) -> "AugmentationSample":
+        """The same changes, without a reduced size or a JPEG."""
+        return replace(
+            self, shrink=torch.ones_like(self.shrink), quality=torch.zeros_like(self.quality)
+        )
 
     def take(self, rows: slice | Tensor) -> "AugmentationSample":
         """The sample of some of the films, such as those of one process."""
@@ -54,6 +68,9 @@ def sample_augmentation(
     stretch = 2 * torch.rand(count, generator=rng) - 1
     border = torch.rand(6, count, generator=rng)
     corner = torch.rand(5, count, generator=rng)
+    jpeg = torch.rand(2, count, generator=rng)
+    lowest, highest = JPEG_QUALITY
+    quality = lowest + (highest - lowest) * jpeg[1]
     return AugmentationSample(
         flip=shares[0] < settings.flip,
         shrink=torch.where(shares[1] < settings.low_resolution, factor, torch.ones(())),
@@ -67,6 +84,7 @@ def sample_augmentation(
         border=(border[:4] * (border[4] < BORDER_PROBABILITY)).T.contiguous(),
         border_grey=border[5],
         corner=(_corner_box(corner[1:]) * (corner[0] < settings.corner)).T.contiguous(),
+        quality=torch.where(jpeg[0] < settings.jpeg, quality, torch.zeros(())),
     )
 
 
@@ -78,11 +96,11 @@ def augment(settings: Augmentation, films: Tensor, rng: torch.Generator) -> Tens
 def apply_augmentation(settings: Augmentation, films: Tensor, sample: AugmentationSample) -> Tensor:
     """films: (B, 1, S, S) in [0, 1], on any device. Returns the same shape and range."""
     films = _flip(films, sample.flip)
-    films = _reduce_resolution(films, sample.shrink)
     films = _transform(settings, films, sample)
     films = _change_intensity(settings, films, sample)
     films = _add_border(films, sample, settings.border)
-    return _add_corner_marker(films, sample.corner)
+    films = _add_corner_marker(films, sample.corner)
+    return _store(films, sample.shrink, sample.quality)
 
 
 def transform_masks(settings: Augmentation, masks: Tensor, sample: AugmentationSample) -> Tensor:
@@ -169,13 +187,22 @@ def _pixel_centres(films: Tensor) -> Tensor:
     return ((torch.arange(side) + 0.5) / side)[None]
 
 
-def _reduce_resolution(films: Tensor, shrink: Tensor) -> Tensor:
+def _store(films: Tensor, shrink: Tensor, quality: Tensor) -> Tensor:
+    """The films as they come out of a smaller file, of a JPEG, or of both."""
     side = films.shape[-1]
-    blurred = films
-    for factor in shrink[shrink > 1].unique().tolist():
-        rows = (shrink == factor).nonzero()[:, 0].to(films.device)
+    stored = films
+    for factor in shrink.unique().tolist():
+        rows = ((shrink == factor) & ((shrink > 1) | (quality > 0))).nonzero()[:, 0]
+        if not len(rows):
+            continue
         smaller = max(1, round(side / factor))
-        small = functional.interpolate(films[rows], (smaller, smaller), mode="area")
-        enlarged = functional.interpolate(small, (side, side), mode="bilinear", align_corners=False)
-        blurred = blurred.index_copy(0, rows, enlarged)
-    return blurred
+        small = films[rows.to(films.device)]
+        if smaller < side:
+            small = functional.interpolate(small, (smaller, smaller), mode="area")
+        small = compress_films(small, quality[rows].to(films))
+        if smaller < side:
+            small = functional.interpolate(
+                small, (side, side), mode="bilinear", align_corners=False
+            )
+        stored = stored.index_copy(0, rows.to(films.device), small)
+    return stored

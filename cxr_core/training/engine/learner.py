@@ -27,6 +27,7 @@ from cxr_core.training.engine.augment import (
     sample_augmentation,
 )
 from cxr_core.training.engine.checkpoint import Checkpoint
+from cxr_core.training.engine.consistency import Twins, join_films, sum_differences
 from cxr_core.training.engine.distributed import DistributedContext
 from cxr_core.training.engine.feature_cache import AfterBackbone
 from cxr_core.training.engine.schedule import Schedule
@@ -114,9 +115,10 @@ class Learner:
         sample = sample_augmentation(self.recipe.augmentation, size, rng)
         own = sample.take(slice(self.context.rank, None, self.context.count))
         films = prepare_inputs(self.recipe, batch.grids, own)
+        twins = self._make_twins(batch, own)
         targets = self.task.build_targets(batch.labels, own)
         weight = self.context.sum_over_processes(self.task.target_weight(targets))
-        share = self._backward(films, targets, weight.clamp_min(MIN_WEIGHT))
+        share = self._backward(films, twins, targets, weight.clamp_min(MIN_WEIGHT), size)
         loss = float(self.context.sum_over_processes(share))
         if np.isfinite(loss):
             if self.recipe.gradient_clip_norm:
@@ -184,14 +186,23 @@ class Learner:
         ]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
-    def _backward(self, films: Tensor, targets: Tensor, weight: Tensor) -> Tensor:
+    def _make_twins(self, batch: Batch, sample: AugmentationSample) -> Twins | None:
+        """The films of a batch before they were stored; None where the recipe does not compare them."""
+        if not self.recipe.consistency_weight:
+            return None
+        films = prepare_inputs(self.recipe, batch.grids, sample.stored_as_it_is())
+        return Twins(films, sample.is_stored_worse.to(films.device))
+
+    def _backward(
+        self, films: Tensor, twins: Twins | None, targets: Tensor, weight: Tensor, size: int
+    ) -> Tensor:
         """Gradients of the loss over all processes. Returns this process's share of the loss.
 
         When the device runs out of memory, the films are processed in more and smaller chunks.
         """
         while True:
             try:
-                return self._accumulate_gradients(films, targets, weight)
+                return self._accumulate_gradients(films, twins, targets, weight, size)
             except torch.OutOfMemoryError:
                 self.optimizer.zero_grad(set_to_none=True)
                 self._chunks *= 2
@@ -204,17 +215,30 @@ class Learner:
                 if self.context.device.type == "cuda":
                     torch.cuda.empty_cache()
 
-    def _accumulate_gradients(self, films: Tensor, targets: Tensor, weight: Tensor) -> Tensor:
+    def _accumulate_gradients(
+        self, films: Tensor, twins: Twins | None, targets: Tensor, weight: Tensor, size: int
+    ) -> Tensor:
         share = torch.zeros((), device=films.device)
         chunks = list(zip(films.chunk(self._chunks), targets.chunk(self._chunks), strict=True))
+        chunks_of_twins = twins.chunk(self._chunks) if twins else [None] * len(chunks)
         for index, (chunk, chunk_targets) in enumerate(chunks):
             is_last = index == len(chunks) - 1
             with self._exchange_gradients(is_last), self._autocast():
-                loss = self.task.summed_loss(self._forward(chunk), chunk_targets) / weight
+                chunk_twins = chunks_of_twins[index]
+                outputs = self._forward(join_films(chunk, chunk_twins))
+                loss = self.task.summed_loss(outputs[: len(chunk)], chunk_targets) / weight
+                if chunk_twins is not None:
+                    loss = loss + self._compare(outputs, chunk_twins.chosen) / size
                 # DistributedDataParallel averages over the processes; the loss is a sum over them.
                 (loss * self.context.count).backward()
             share += loss.detach()
         return share
+
+    def _compare(self, outputs: Tensor, chosen: Tensor) -> Tensor:
+        """The weighted differences between stored films and their twins, whose outputs come last."""
+        logits = outputs[:, : len(self.recipe.findings)]
+        differences = sum_differences(logits[: len(chosen)], logits[len(chosen) :], chosen)
+        return self.recipe.consistency_weight * differences
 
     def _exchange_gradients(self, is_last: bool) -> AbstractContextManager[None]:
         """Gradients are exchanged with the other processes after the last chunk only."""

@@ -91,6 +91,17 @@ class Augmentation:
             high=1,
         ),
     )
+    jpeg: float = field(
+        default=0.0,
+        metadata=setting(
+            "JPEG probability",
+            "Probability that a film is stored as a JPEG of quality 40 to 95, after downsampling if there is any, so "
+            "that the blocks of small JPEG files are no cue.",
+            AUGMENTATION,
+            low=0,
+            high=1,
+        ),
+    )
     flip: float = field(
         default=0.0,
         metadata=setting(

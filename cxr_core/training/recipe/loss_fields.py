@@ -95,3 +95,14 @@ class LossFields:
             high=0.4,
         ),
     )
+    consistency_weight: float = field(
+        default=0.0,
+        metadata=setting(
+            "Storage consistency weight",
+            "Loss weight of the difference that downsampling and JPEG of the augmentation make to the findings' "
+            "logits, squared, as a share of the logits' variance; 0 = none.",
+            LOSS,
+            low=0,
+            high=100,
+        ),
+    )

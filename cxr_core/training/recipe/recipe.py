@@ -171,6 +171,11 @@ class Recipe(
             raise RecipeError(
                 f"region_weight={self.region_weight} is for recipes that predict findings; this recipe segments"
             )
+        if self.consistency_weight and self.structures:
+            raise RecipeError(
+                f"consistency_weight={self.consistency_weight} is for recipes that predict findings; this recipe "
+                "segments"
+            )
         if self.monitor not in ("loss", "dice" if self.structures else "auroc"):
             raise RecipeError(
                 f"monitor={self.monitor!r} does not fit; findings have auroc or loss, structures dice or loss"

@@ -4,6 +4,7 @@ from scipy import ndimage
 
 from cxr_core.errors import RecipeError
 from cxr_core.training.engine.augment import apply_augmentation, augment, sample_augmentation
+from cxr_core.training.engine.jpeg import compress_films
 from cxr_core.training.recipe.augmentation import Augmentation
 
 EVERYTHING = Augmentation(
@@ -14,6 +15,7 @@ EVERYTHING = Augmentation(
     contrast=0.3,
     gamma=0.3,
     low_resolution=0.6,
+    jpeg=0.5,
     flip=0.5,
     border=0.1,
     corner=0.5,
@@ -80,6 +82,22 @@ def test_low_resolution_blurs_that_share_of_the_films():
     changed = apply_augmentation(augmentation, films(2000, 8), sample)
     touched = (changed != films(2000, 8)).flatten(1).any(dim=1)
     assert torch.equal(touched, chosen)
+
+
+def test_jpeg_compresses_that_share_of_the_films_and_comes_last():
+    augmentation = Augmentation(jpeg=0.4, brightness=0.2)
+    sample = sample_augmentation(augmentation, 1000, seeded())
+    compressed = sample.quality > 0
+    assert float(compressed.float().mean()) == pytest.approx(0.4, abs=0.05)
+    assert 40 <= float(sample.quality[compressed].min()) < float(sample.quality.max()) <= 95
+    given = films(1000, 16)
+    changed = apply_augmentation(augmentation, given, sample)
+    as_it_is = apply_augmentation(augmentation, given, sample.stored_as_it_is())
+    touched = (changed != as_it_is).flatten(1).any(dim=1)
+    assert torch.equal(touched, compressed)
+    assert torch.equal(sample.is_stored_worse, compressed)
+    expected = compress_films(as_it_is, sample.quality)
+    assert torch.equal(changed, expected)
 
 
 def test_a_rotation_is_the_one_of_scipy():
