@@ -27,7 +27,7 @@ ARGUMENTS = {
         ["cardiomegaly-adults", "--data", "FOLDER", "--outlines", "PATH"],
         ["cardiomegaly-adults", "--data", "FOLDER", "--beside", "PATH"],
     ],
-    "train.models": [["import", "PATH"]],
+    "train.models": [["import", "PATH"], ["change-plan", "--out", "PATH"]],
     "train.publish": [["PATH"]],
     "train.average": [
         ["PATH", "FOLDER", "--data", "FOLDER"],

@@ -1,5 +1,7 @@
 """python -m train.models VERB: list the installed models, import one from a zip file, activate, retire or remove one.
 
+`change-plan` prints what may change in readings, as docs/change-plan.md has it.
+
 An imported model is tried on drawings first, and reads no film until it is activated. Every change is kept on record,
 and the last one of a model can be undone.
 """
@@ -44,6 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if given.verb == "list":
             _print_models()
+        elif given.verb == "change-plan":
+            _give_change_plan(given.out)
         elif given.verb == "import":
             print(_import_model(given.zip, given.name, given.as_version))
         elif given.verb == "activate":
@@ -58,6 +62,18 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"train.models: {error}", file=sys.stderr)
         return 3
     return 0
+
+
+def _give_change_plan(out: Path | None) -> None:
+    """Print the plan, or write it and print the path."""
+    from cxr_core.promotion.change_plan import save_change_plan, write_change_plan
+    from cxr_core.site.profile_store import read_history
+
+    plan = write_change_plan(read_history())
+    if out is None:
+        print(plan, end="")
+    else:
+        print(save_change_plan(out, plan))
 
 
 def _import_model(path: Path, name: str | None, version: str | None) -> Path:
@@ -97,6 +113,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m train.models", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     verbs.add_parser("list", help="list every version, and which one is active")
+    plan = verbs.add_parser(
+        "change-plan",
+        help="print what may change in readings, how it is tested, what stops it, and what changed at this site",
+    )
+    plan.add_argument(
+        "--out", type=parse_path_argument, metavar="FILE", help="write it there instead"
+    )
     importing = verbs.add_parser("import", help="install the model of a zip file")
     importing.add_argument(
         "zip", type=parse_path_argument, metavar="ZIP", help="as a page exports it"

@@ -5,11 +5,15 @@ Its parts are those of a guidance of the FDA on predetermined change control pla
 """
 
 import hashlib
+import os
+import stat
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from cxr_core.data.splits.holdout import MIN_CASES
+from cxr_core.errors import ModelError
 from cxr_core.presentation.wording import format_count
 from cxr_core.promotion.change_rules import (
     CLASSIFIER_RULES,
@@ -20,6 +24,8 @@ from cxr_core.promotion.change_rules import (
 )
 from cxr_core.promotion.gate.gate import LIMITS
 from cxr_core.site.profile_store import ProfileChange
+from cxr_core.workspace.atomic import atomic_write
+from cxr_core.workspace.paths import printable
 
 DOCUMENT = "docs/change-plan.md"
 WIDTH = 120
@@ -68,8 +74,8 @@ def write_change_plan(history: Sequence[ProfileChange] = ()) -> str:
     blocks = [
         "# Change plan",
         f"**Version {CURRENT.number} of {CURRENT.date}**, rules {CURRENT.rules}. Generated from the rules of the "
-        "program by `python -m train.change_plan`; a test fails where this document and the rules part. The gate's "
-        "verdict names the version by which it judged.",
+        "program by `python -m train.models change-plan`; a test fails where this document and the rules part. The "
+        "gate's verdict names the version by which it judged.",
         "Silhouette is no medical device, and nobody has authorised this plan. It says beforehand what may change in "
         "readings, how each change is tested and what stops it, in the three parts that the FDA recommends for a "
         f"predetermined change control plan: {SOURCE}.",
@@ -83,6 +89,21 @@ def write_change_plan(history: Sequence[ProfileChange] = ()) -> str:
     if history:
         blocks += ["## 5 What changed at this site", *_write_history(history)]
     return "\n\n".join(map(_wrap, blocks)) + "\n"
+
+
+def save_change_plan(out: Path, plan: str) -> Path:
+    """Write a plan to a file. Raises ModelError when that cannot be done."""
+    if os.path.lexists(out) and not stat.S_ISREG(os.lstat(out).st_mode):
+        raise ModelError(
+            f"the change plan is not written to {printable(out)}, which is no plain file; give --out another place"
+        )
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        return atomic_write(out, plan)
+    except OSError as error:
+        raise ModelError(
+            f"the change plan cannot be written to {printable(out)}: {error.strerror}; give --out another one"
+        ) from error
 
 
 def _write_rules() -> Iterator[str]:

@@ -252,15 +252,15 @@ def _mark_disagreements(
     findings: Sequence[FindingReading], measurements: Sequence[Measurement]
 ) -> tuple[FindingReading, ...]:
     """The findings, of which those say so that a measured ratio contradicts."""
-    marked = []
+    complete = []
     for finding in findings:
         reasons: list[Uncertainty] = [
             one for one in finding.uncertain_because if one != "ratio_disagrees"
         ]
         if any(check_consistency(measurement, [finding]) for measurement in measurements):
             reasons.append("ratio_disagrees")
-        marked.append(replace(finding, uncertain_because=tuple(reasons)))
-    return tuple(marked)
+        complete.append(replace(finding, uncertain_because=tuple(reasons)))
+    return tuple(complete)
 
 
 def _merge_patient(examination: Examination, user_input: Patient) -> Patient:

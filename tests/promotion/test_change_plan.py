@@ -26,7 +26,7 @@ from cxr_core.site.profile_store import Evidence, ProfileChange
 from tests.promotion.test_gate import ACTIVE, CARD, blur, compare, films
 from tests.promotion.test_gate_segmenter import compare as compare_segmenters
 from tests.promotion.test_gate_segmenter import films as segmented_films
-from train.change_plan import main
+from train.models import main
 
 ROOT = Path(__file__).parents[2]
 GATE = ROOT / "cxr_core/promotion/gate"
@@ -35,7 +35,7 @@ GATE = ROOT / "cxr_core/promotion/gate"
 def test_the_document_is_what_the_rules_of_the_program_say():
     document = (ROOT / DOCUMENT).read_text(encoding="utf-8")
     assert document == write_change_plan(), (
-        f"the rules have changed: python -m train.change_plan --without-history --out {DOCUMENT}"
+        f"the rules have changed; without a site's profile: python -m train.models change-plan --out {DOCUMENT}"
     )
 
 
@@ -133,10 +133,10 @@ def test_the_history_of_a_site_is_told_with_its_figures_and_reasons():
 
 def test_the_command_writes_the_plan_where_it_is_wanted(tmp_path, workspace, capsys):
     out = tmp_path / "new" / "plan.md"
-    assert main(["--out", str(out)]) == 0
+    assert main(["change-plan", "--out", str(out)]) == 0
     assert out.read_text(encoding="utf-8") == write_change_plan()
     assert capsys.readouterr().out == f"{out}\n"
-    assert main([]) == 0
+    assert main(["change-plan"]) == 0
     assert capsys.readouterr().out == write_change_plan()
-    assert main(["--out", str(tmp_path / "new")]) == 3  # a folder
-    assert "cannot be written" in capsys.readouterr().err
+    assert main(["change-plan", "--out", str(tmp_path / "new")]) == 3  # a folder
+    assert "which is no plain file" in capsys.readouterr().err

@@ -67,8 +67,8 @@ def draw_coverage(
             )
         )
     figure = make_figure(traces, 380, "share of films decided", "error among the decided")
-    drawn = [band.high[band.at >= LEAST_DRAWN] for band in bands.values()]
-    highest = max((float(np.nanmax(high)) for high in drawn if not np.isnan(high).all()), default=0)
+    highs = [band.high[band.at >= LEAST_DRAWN] for band in bands.values()]
+    highest = max((float(np.nanmax(high)) for high in highs if not np.isnan(high).all()), default=0)
     top = max(SMALLEST_TOP, 1.1 * highest, *(1.1 * error for _, _, error in points))
     figure.update_xaxes(range=[-0.015, 1.015], tickformat=".0%", dtick=0.2)
     figure.update_yaxes(range=[-0.02 * top, min(top, 1.02)], tickformat=".0%")
