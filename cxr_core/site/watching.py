@@ -1,7 +1,8 @@
 """Keeps rolling statistics of a site's readings by week: films by log-odds, by verdict and by quality flag.
 
 `<workspace>/site/watching/2026-W48.json` holds the counts of one week, never a film, a name, a hash or a time of day.
-Nothing is kept before the site has a folder, which its first acceptance test makes, nor where CXR_SITE_WATCHING is off.
+Nothing is kept before the site has a folder, which its first acceptance test makes, nor where CXR_SITE_WATCHING is off
+or the Site page has switched it off.
 Several processes may write at once. A reading never waits for it and never fails by it: what cannot be written now
 waits in memory for the next time.
 """
@@ -20,16 +21,19 @@ from typing import Annotated
 from filelock import FileLock
 from pydantic import Field
 
-from cxr_core.errors import RecordError, SilhouetteError
+from cxr_core.errors import RecordError, SilhouetteError, SiteError
 from cxr_core.reading.opinions import split_opinions
 from cxr_core.reading.results import FindingReading, Reading
 from cxr_core.site.profile_store import site_folder
-from cxr_core.workspace.atomic import remove_unfinished
+from cxr_core.workspace.atomic import atomic_write, remove_unfinished
 from cxr_core.workspace.json_files import write_json
 from cxr_core.workspace.json_record import Count, JsonRecord, read_record_file
 from cxr_core.workspace.paths import printable
 
 VARIABLE, OFF = "CXR_SITE_WATCHING", "off"
+OFF_MARK = (
+    "watching_off"  # a file in the site's folder while the Site page has switched watching off
+)
 SCHEMA = 1
 BIN_WIDTH = 0.25  # log-odds
 LOWEST_BIN, HIGHEST_BIN = -56, 55  # from -14 to 14; what lies beyond counts in the last ones
@@ -110,7 +114,31 @@ class Week(JsonRecord):
 
 def is_watching() -> bool:
     """Whether readings are counted here: once the site has a folder, unless it is switched off."""
-    return os.environ.get(VARIABLE, "").strip().lower() != OFF and site_folder().is_dir()
+    if is_forbidden() or not site_folder().is_dir():
+        return False
+    return not (site_folder() / OFF_MARK).exists()
+
+
+def is_forbidden() -> bool:
+    """Whether CXR_SITE_WATCHING is off, so that nobody can switch watching on from a page."""
+    return os.environ.get(VARIABLE, "").strip().lower() == OFF
+
+
+def switch_watching(on: bool) -> None:
+    """Count readings from now on, or no longer; what was counted stays.
+
+    Raises SiteError where nothing can be written.
+    """
+    mark = site_folder() / OFF_MARK
+    try:
+        if on:
+            mark.unlink(missing_ok=True)
+        else:
+            atomic_write(mark, "")
+    except OSError as error:
+        raise SiteError(
+            f"{printable(site_folder())} cannot be written: {error.strerror or error}; watching was not switched"
+        ) from error
 
 
 def count_reading(reading: Reading, week: str) -> Week:

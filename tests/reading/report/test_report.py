@@ -254,7 +254,8 @@ def test_without_an_age_models_for_an_age_group_give_no_number_but_json_has_it()
 def test_undecided_says_why_and_each_reason_once() -> None:
     inverted = QualityFlag("inverted", "Greyscale appears inverted.", withholds_call=True)
     page = Page(render_html_report(report(examination(film_of(), concerns=(inverted,)))))
-    assert "Undecided 83 %" in page.text
+    assert "Undecided No number: the limitations below allow no verdict." in page.text
+    assert "83 %" not in page.text.partition("Appendix")[0]
     assert page.text.count(inverted.message) == 2  # in the impression and among the limitations
 
 
