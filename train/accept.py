@@ -130,7 +130,17 @@ def _revoke(given: argparse.Namespace) -> int:
 
 
 def _show_watching(given: argparse.Namespace) -> int:
-    raise NotImplementedError
+    """Print drift and weekly shares. 3 where the readings have drifted, so that a scheduler sees it."""
+    from cxr_core.site.validation_scores import read_validation_scores
+    from cxr_core.site.watch_report import report_watching
+
+    folder, card = _find_classifier(given.model)
+    finding = _choose_finding(card, given.finding)
+    scores = read_validation_scores(folder, card).of_finding(finding)
+    report = report_watching(card, finding, scores)
+    for line in report.describe():
+        print(line)
+    return 3 if report.drift.verdict == "drifted" else 0
 
 
 def _write_scores(given: argparse.Namespace, progress: StageProgress) -> int:

@@ -158,12 +158,14 @@ def measure_distance(
     return distance, float(np.clip(kstwo.sf(distance, round(effective)), 0, 1))
 
 
-def weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
-    """The middle of the values at which the cumulated weight reaches a share; for equal weights numpy's "hazen"."""
-    values, weights = values[weights > 0], weights[weights > 0]
+def weighted_median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The median of values (N,) that count as often as weights (..., N) say; (...), for equal weights numpy's."""
     order = np.argsort(values)
-    middles = np.cumsum(weights[order]) - weights[order] / 2
-    return float(np.interp(share * weights.sum(), middles, values[order]))
+    ranked, reached = values[order], np.cumsum(weights[..., order], axis=-1)
+    half, margin = reached[..., -1:] / 2, 1e-9 * reached[..., -1:]
+    lower = ranked[(reached >= half - margin).argmax(axis=-1)]
+    upper = ranked[(reached > half + margin).argmax(axis=-1)]
+    return np.asarray((lower + upper) / 2)
 
 
 def _has_enough(local: LocalFilms, label: int) -> bool:
@@ -202,12 +204,10 @@ def _measure_shift(films: LocalFilms, validation: np.ndarray, patients: int) -> 
     rng = np.random.default_rng(SEED)
     names, patient_of = np.unique(films.patients, return_inverse=True)
     weights = films.patient_weights
-    value = weighted_quantile(films.log_odds, weights, 0.5) - float(np.median(validation))
+    value = float(weighted_median(films.log_odds, weights) - np.median(validation))
     there = np.median(rng.choice(validation, (RESAMPLES, min(patients, len(validation)))), axis=1)
     times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), RESAMPLES)
-    here = np.array(
-        [weighted_quantile(films.log_odds, weights * drawn[patient_of], 0.5) for drawn in times]
-    )
+    here = weighted_median(films.log_odds, weights * times[:, patient_of])
     low, high = np.percentile(here - there, [2.5, 97.5])
     return MeanFigure(
         value, min(float(low), value), max(float(high), value), len(films.labels)

@@ -101,7 +101,9 @@ def _choose_decision(
         absent_below = float(expit(_find_beyond(films.log_odds, films.patient_weights, own.error)))
     if present_from < absent_below:  # the classes part so well that nothing need be undecided
         if enough[0] == enough[1]:
-            present_from = absent_below = (present_from + absent_below) / 2
+            present_from = absent_below = float(
+                expit((logit(present_from) + logit(absent_below)) / 2)
+            )
         elif enough[0]:
             absent_below = present_from
         else:

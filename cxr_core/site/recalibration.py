@@ -106,7 +106,7 @@ def fit_local_recalibration(
     films, borrowed = _gather_films(local, scores, card)
     try:
         correction = films.fit()
-        left_out = _cross_validate(films, seed)
+        left_out = cross_validate(films, seed)
     except DataError as error:
         raise SiteError(f"these films cannot be recalibrated by: {error}") from error
     chosen = prevalence is not None and not borrowed
@@ -188,7 +188,7 @@ def _gather_films(
     )
 
 
-def _cross_validate(films: FittingFilms, seed: int) -> np.ndarray:
+def cross_validate(films: FittingFilms, seed: int) -> np.ndarray:
     """(N,) probabilities of each film by the correction that was fitted to the other folds of the patients."""
     patients, patient_of = np.unique(films.patients, return_inverse=True)
     folds = np.random.default_rng(seed).permutation(np.arange(len(patients)) % FOLDS)
