@@ -9,11 +9,11 @@ import importlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import cv2
 
@@ -24,7 +24,6 @@ from cxr_core.film.adjustments import Adjustments
 from cxr_core.film.decoding.sandbox import DecodePool
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.film.quality_flag import QualityFlag
-from cxr_core.known_findings import finding_named, known_findings
 from cxr_core.models.card import OPERATING_POINTS
 from cxr_core.presentation.wording import (
     call_name,
@@ -37,6 +36,7 @@ from cxr_core.reading.cardiothoracic.ratio import Measurement, describe_diameter
 from cxr_core.reading.impression import describe_abnormality
 from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
+from cxr_core.reading.read_options import VIEWS, parse_age, parse_prevalence, spread_prevalence
 from cxr_core.reading.report.colormap import overlay_heatmap
 from cxr_core.reading.results import Examination, FindingReading, Reading
 from cxr_core.site.profile_store import load_profile
@@ -59,6 +59,7 @@ PROGRAMS = {
     "publish": ("train.publish", "install the model of a run, through the gate"),
     "models": ("train.models", "list, import, activate and remove installed models"),
 }
+Value = TypeVar("Value")
 STEM_BYTES = 120  # of a film's name in that of its heatmap
 
 
@@ -96,7 +97,7 @@ def _read_files(options: argparse.Namespace, files: list[Path]) -> int:
     status = READ
     failures: dict[Path, str] = {}
     patient = Patient(age_years=options.age, view=options.view)
-    prevalence = _spread_prevalence(options.prevalence)
+    prevalence = spread_prevalence(options.prevalence)
     site_profile, watcher = load_profile(), Watcher()
     # One film needs one decoder; the start of another would slow the import of torch down.
     with ExitStack() as stack:
@@ -355,13 +356,16 @@ def _build_parser() -> argparse.ArgumentParser:
     )
     read.add_argument(
         "--dicom-objects",
-        type=_parse_kinds,
+        type=_as_argument(parse_kinds),
         default=USUAL_KINDS,
         metavar="KINDS",
         help=f"which objects, separated by commas: {', '.join(KINDS)} (default: {','.join(USUAL_KINDS)})",
     )
     read.add_argument(
-        "--age", type=_parse_age, metavar="YEARS", help="the patient's age; overrides the file's"
+        "--age",
+        type=_as_argument(parse_age),
+        metavar="YEARS",
+        help="the patient's age; overrides the file's",
     )
     read.add_argument("--invert", action="store_true", help="swap dark and bright of every film")
     read.add_argument(
@@ -374,7 +378,7 @@ def _build_parser() -> argparse.ArgumentParser:
     read.add_argument(
         "--mirror", action="store_true", help="exchange left and right of every film, after a turn"
     )
-    read.add_argument("--view", choices=("PA", "AP"), help="the view; overrides the file's")
+    read.add_argument("--view", choices=VIEWS, help="the view; overrides the file's")
     read.add_argument(
         "--decision",
         default=DEFAULT_DECISION,
@@ -391,7 +395,7 @@ def _build_parser() -> argparse.ArgumentParser:
     )
     read.add_argument(
         "--prevalence",
-        type=_parse_prevalence,
+        type=_as_argument(parse_prevalence),
         action="append",
         default=[],
         metavar="[FINDING=]SHARE",
@@ -424,48 +428,16 @@ def _parse_path(text: str) -> Path:
     return path
 
 
-def _parse_kinds(text: str) -> tuple[str, ...]:
-    try:
-        return parse_kinds(text)
-    except SettingsError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+def _as_argument(parse: Callable[[str], Value]) -> Callable[[str], Value]:
+    """A parser of the core for argparse, which shows its sentences."""
 
+    def parse_argument(text: str) -> Value:
+        try:
+            return parse(text)
+        except SettingsError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
 
-def _parse_prevalence(text: str) -> tuple[str | None, float]:
-    """A finding and its prevalence; None for every finding."""
-    name, equals, share = text.rpartition("=")
-    finding = finding_named(name) if equals else None
-    if equals and finding is None:
-        raise argparse.ArgumentTypeError(
-            f"{name!r} is not a finding; choose from {', '.join(known_findings())}"
-        )
-    try:
-        prevalence = float(share)
-    except ValueError:
-        prevalence = -1.0
-    if not 0 < prevalence < 1:
-        raise argparse.ArgumentTypeError(
-            f"a prevalence is a share above 0 and below 1, such as 0.1, not {share!r}"
-        )
-    return finding.key if finding else None, prevalence
-
-
-def _spread_prevalence(given: Sequence[tuple[str | None, float]]) -> dict[str, float]:
-    """The prevalence of each finding; one given for a finding counts more than one for all."""
-    general = {
-        key: share for finding, share in given if finding is None for key in known_findings()
-    }
-    return general | {finding: share for finding, share in given if finding is not None}
-
-
-def _parse_age(text: str) -> float:
-    try:
-        age = float(text)
-    except ValueError:
-        age = -1.0
-    if not 0 <= age <= 120:
-        raise argparse.ArgumentTypeError(f"an age is a number of years from 0 to 120, not {text!r}")
-    return age
+    return parse_argument
 
 
 if __name__ == "__main__":
