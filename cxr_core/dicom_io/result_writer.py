@@ -51,12 +51,17 @@ class ResultWriter:
             return []
         if isinstance(header, FilmRefused):
             raise header
-        report = Report(
-            reading=reading,
-            examination=examination,
-            file=FILM_NAME,
-            made=datetime.now().astimezone(),
-            software_version=VERSION,
-        )
+        report = describe_result(examination, reading)
         objects = build_objects(report, header, self._kinds, with_heatmaps=self._with_heatmaps)
         return write_objects(objects, self._folder)
+
+
+def describe_result(examination: Examination, reading: Reading) -> Report:
+    """What the objects of a film are made from: its reading and the time, without the name of its file."""
+    return Report(
+        reading=reading,
+        examination=examination,
+        file=FILM_NAME,
+        made=datetime.now().astimezone(),
+        software_version=VERSION,
+    )

@@ -56,7 +56,7 @@ def write_objects(objects: Sequence[Dataset], folder: Path) -> list[Path]:
 
     All are encoded before the first is written. Raises SilhouetteError when one cannot be written.
     """
-    encoded = {folder / f"{each.SOPInstanceUID}.dcm": _encode(each) for each in objects}
+    encoded = {folder / f"{each.SOPInstanceUID}.dcm": encode_object(each) for each in objects}
     for path, content in encoded.items():
         try:
             with atomic_file(path, durable=True) as temporary:
@@ -68,7 +68,8 @@ def write_objects(objects: Sequence[Dataset], folder: Path) -> list[Path]:
     return list(encoded)
 
 
-def _encode(dataset: Dataset) -> bytes:
+def encode_object(dataset: Dataset) -> bytes:
+    """An object as the bytes of a DICOM file."""
     buffer = BytesIO()
     with _silence_highdicom():
         dataset.save_as(buffer, enforce_file_format=True)
