@@ -3,7 +3,7 @@
 Films of a dataset (`dataset_films.py`) and films dropped on the page come through the same function, `select_films`.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -134,7 +134,7 @@ def select_films(
     card: ModelCard,
     finding: str,
     *,
-    learnt: Collection[str] = (),
+    learnt: Container[str] = (),
     mined_labels: bool = False,
 ) -> LocalFilms:
     """The films that count: read, labelled, of the model's patients, each once, none that the model learnt from.
@@ -202,7 +202,7 @@ def _find_conflicting(films: Sequence[ScoredFilm]) -> set[str]:
     return {sha256 for sha256, given in labels.items() if len(given) > 1}
 
 
-def _find_reason(film: ScoredFilm, card: ModelCard, learnt: Collection[str]) -> str:
+def _find_reason(film: ScoredFilm, card: ModelCard, learnt: Container[str]) -> str:
     """Why a film does not count; "" when it does."""
     if film.log_odds is None:
         return film.reason or "it could not be read"

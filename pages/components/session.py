@@ -16,6 +16,7 @@ from pages.components import cache
 from pages.components.datasets.page_state import DataPageState
 from pages.components.models.page_state import ModelsPageState
 from pages.components.read.page_state import ReadPageState
+from pages.components.site.page_state import SitePageState
 from pages.components.streamlit_internals import current_session_id
 from pages.components.training.page_state import TrainPageState
 
@@ -78,6 +79,11 @@ def evaluate_page_state() -> EvaluatePageState:
 def models_page_state() -> ModelsPageState:
     """What this tab did last on the Models page."""
     return _get_or_create("models_page", ModelsPageState)
+
+
+def site_page_state() -> SitePageState:
+    """What this tab shows on the Site page."""
+    return _get_or_create("site_page", SitePageState)
 
 
 def _get_or_create(key: str, create: Callable[[], State]) -> State:

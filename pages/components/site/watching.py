@@ -1,0 +1,144 @@
+"""Shows what the site's readings say since the acceptance test: drift, and the shares undecided and refused by week."""
+
+from datetime import datetime
+
+import streamlit as st
+
+from cxr_core.errors import SiteError
+from cxr_core.presentation.wording import format_percent, format_time
+from cxr_core.site.acceptance_record import list_acceptances
+from cxr_core.site.drift import Drift, measure_drift
+from cxr_core.site.validation_scores import read_validation_scores
+from cxr_core.site.watching import (
+    VARIABLE,
+    FindingCounts,
+    Week,
+    is_forbidden,
+    is_watching,
+    name_week,
+    read_weeks,
+    switch_watching,
+)
+from cxr_core.site.weekly_chart import draw_weeks, tabulate_weeks
+from pages.components.evaluation.chart_panel import offer_csv
+from pages.components.markdown import plain
+from pages.components.session import field_value, set_field_value
+from pages.components.site.acceptance import CHART_CONFIG
+from pages.components.site.installation import find_installed
+from pages.components.site.page_state import SitePageState
+from pages.components.site.selection import Question
+
+SWITCH = "site-watch"
+WEEKS_LISTED = 12
+
+
+def show_watching(state: SitePageState, question: Question) -> None:
+    """The switch, the drift since the last acceptance test, and the weeks."""
+    card = question.card
+    tests = [
+        record
+        for record in list_acceptances(*question.key)
+        if record.version == card.version and record.acceptance.verdict != "too_few"
+    ]
+    if not tests:
+        st.markdown(
+            "Here the readings of your site are compared with its acceptance test, week by week: first make that "
+            f"test with {plain(card.model)} {plain(card.version)} under **Acceptance**."
+        )
+        return
+    _offer_switch(state)
+    accepted = datetime.fromisoformat(tests[0].made)
+    weeks, problems = read_weeks()
+    for problem in problems:
+        st.warning(plain(problem), icon=":material/broken_image:")
+    weeks = tuple(week for week in weeks if week.week >= name_week(accepted))
+    counts = [week.find(card.model, card.version, question.finding) for week in weeks]
+    st.caption(f"Since the acceptance test of {format_time(tests[0].made)}, by whole weeks.")
+    _show_drift(_measure_drift(question, counts))
+    if weeks:
+        _show_weeks(state, weeks, counts)
+
+
+def _offer_switch(state: SitePageState) -> None:
+    set_field_value(SWITCH, is_watching())
+    st.toggle(
+        "Watch the readings of this site",
+        key=SWITCH,
+        disabled=is_forbidden(),
+        on_change=_switch,
+        args=(state,),
+        help="Each reading adds its log-odds, verdict and quality flags to the counts of its week. No film, no name, "
+        "no hash and no time of day is kept.",
+    )
+    if is_forbidden():
+        st.caption(f"`{VARIABLE}` is off on this machine, so nothing is counted.")
+
+
+def _switch(state: SitePageState) -> None:
+    try:
+        switch_watching(bool(field_value(SWITCH)))
+    except SiteError as error:
+        state.error = str(error)
+
+
+def _measure_drift(question: Question, counts: list[FindingCounts]) -> Drift:
+    card, finding = question.card, question.finding
+    installed = find_installed(question)
+    profile = installed.profile if installed else None
+    if profile is not None and profile.version != card.version:
+        profile = None
+    return measure_drift(
+        counts,
+        read_validation_scores(question.folder, card).of_finding(finding),
+        card.calibration[finding],
+        profile.calibration if profile else None,
+        card.calibration_prevalence(finding),
+        profile.prevalence if profile else None,
+    )
+
+
+def _show_drift(drift: Drift) -> None:
+    sentence = plain(drift.sentence)
+    if drift.verdict == "drifted":
+        st.warning(sentence, icon=":material/trending_up:")
+    elif drift.verdict == "steady":
+        st.success(sentence, icon=":material/check_circle:")
+    else:
+        st.info(sentence, icon=":material/hourglass_empty:")
+    if drift.distance is not None and drift.critical is not None:
+        st.caption(
+            f"Kolmogorov-Smirnov distance {drift.distance:.3f}; drift is above {drift.critical:.3f}."
+        )
+
+
+def _show_weeks(state: SitePageState, weeks: tuple[Week, ...], counts: list[FindingCounts]) -> None:
+    table = tabulate_weeks(weeks, counts)
+    chart = draw_weeks(table)
+    key = state.widget_key("weeks")
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    ):
+        st.markdown("**Undecided and refused by week**", width="content")
+        offer_csv(chart.to_csv, "site-weeks", key)
+    st.plotly_chart(chart.figure, key=key, config=CHART_CONFIG, alt=chart.description)
+    st.table(
+        [
+            {
+                "Week": row.week,
+                "Readings": f"{row.films:,}",
+                "Undecided": _format_share(row.undecided),
+                "Films that arrived": f"{row.arrived:,}",
+                "Refused": _format_share(row.refused),
+            }
+            for row in list(table.itertuples())[: -WEEKS_LISTED - 1 : -1]
+        ],
+        border="horizontal",
+        hide_index=True,
+        hide_header=False,
+    )
+
+
+def _format_share(share: float) -> str:
+    if share != share:  # without a film
+        return "–"
+    return format_percent(share) if 0 < share < 1 else f"{100 * share:.0f} %"
