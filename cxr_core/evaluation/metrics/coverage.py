@@ -40,7 +40,7 @@ RULE_NAMES: Mapping[str, str] = {
 }
 GRID = np.arange(1, 101) / 100  # shares decided at which a curve is given
 TABLE = (1.0, 0.95, 0.9, 0.8)  # shares decided that have figures of their own
-DISTANCE_SCORE = "unfamiliarity"  # of predictions.csv: the out-of-distribution score
+OOD_SCORE = "unfamiliarity"  # of predictions.csv: the out-of-distribution score
 CONFORMAL = ("conformal_present", "conformal_absent")  # of predictions.csv, where the model knows
 
 
@@ -165,11 +165,18 @@ def rank_films(
         ranked["conformal"] = rank_by_p_values(
             *(rows[name].to_numpy(np.float64) for name in CONFORMAL)
         )
-    if DISTANCE_SCORE in rows and rows[DISTANCE_SCORE].notna().all():
-        scores = rows[DISTANCE_SCORE].to_numpy(np.float64)
-        if len(np.unique(scores)) > 1:
-            ranked["familiarity"] = RankedCalls(sureness=-scores, called=by_distance.called)
+    scores = take_ood_scores(rows)
+    if np.isfinite(scores).all() and len(np.unique(scores)) > 1:
+        ranked["familiarity"] = RankedCalls(sureness=-scores, called=by_distance.called)
     return ranked
+
+
+def take_ood_scores(rows: pd.DataFrame) -> np.ndarray:
+    """(N,) the out-of-distribution scores of a table of predictions; NaN where there is none, or no number."""
+    if OOD_SCORE not in rows:
+        return np.full(len(rows), np.nan)
+    scores: np.ndarray = pd.to_numeric(rows[OOD_SCORE], errors="coerce").to_numpy(np.float64)
+    return scores
 
 
 def measure_rule(

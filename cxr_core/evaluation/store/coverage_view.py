@@ -10,13 +10,13 @@ from cxr_core.decisions import SINGLE_THRESHOLDS
 from cxr_core.evaluation.bootstrap.bootstrap import bootstrap_patients
 from cxr_core.evaluation.bootstrap.resamples import Resamples
 from cxr_core.evaluation.metrics.coverage import (
-    DISTANCE_SCORE,
     MeasuredRule,
     RankedCalls,
     Rule,
     decide_share,
     measure_rules,
     rank_films,
+    take_ood_scores,
     to_figure,
 )
 from cxr_core.evaluation.metrics.results import DecisionFigures
@@ -193,8 +193,9 @@ def _count_reasons(
     probabilities = rows["probability"].to_numpy(np.float64)
     between = (probabilities >= absent_below) & (probabilities < present_from)
     counts: dict[Uncertainty, int] = {"between_thresholds": int(between.sum())}
-    if DISTANCE_SCORE in rows:
-        counts["unlike_training"] = int((rows[DISTANCE_SCORE] > 1).sum())
+    scores = take_ood_scores(rows)
+    if not np.isnan(scores).all():
+        counts["unlike_training"] = int((scores > 1).sum())
     if FLAGS in rows:
         codes = rows[FLAGS].fillna("").astype(str).str.split("|")
         reasons = codes.map(lambda own: {uncertainty_of_flag(c) for c in own if c in WITHHOLDING})

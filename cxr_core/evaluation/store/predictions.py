@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cxr_core.errors import DataError, FileRefused
-from cxr_core.evaluation.metrics.coverage import CONFORMAL, DISTANCE_SCORE
+from cxr_core.evaluation.metrics.coverage import CONFORMAL
 from cxr_core.evaluation.metrics.reported import REPORTED
 from cxr_core.known_findings import known_findings
 from cxr_core.workspace.outside_files import read_outside_file
@@ -27,7 +27,6 @@ LIMITS = {
     "probability": (0.0, 1.0),
     REPORTED: (0.0, 1.0),
     **dict.fromkeys(CONFORMAL, (0.0, 1.0)),
-    DISTANCE_SCORE: (0.0, 1e6),
     "age": (0.0, 1e3),
 }
 

@@ -188,8 +188,9 @@ def test_a_score_that_tells_where_errors_are_lowers_the_error_and_one_that_does_
 def test_a_rule_without_what_it_needs_is_left_out():
     rows = pd.DataFrame({"finding": "pneumonia", "probability": [0.1, 0.6, 0.9]})
     assert set(rank_films(rows, 0.5, 0.5)) == {"distance"}
-    same = rows.assign(unfamiliarity=0.0)  # of a model without statistics of its training films
-    assert set(rank_films(same, 0.5, 0.5)) == {"distance"}
+    # Of a model without statistics of its training films, of a damaged one, of a table edited by hand.
+    for scores in (0.0, [0.1, np.inf, 0.2], [0.1, np.nan, 0.2], ["0.1", "unknown", "0.2"]):
+        assert set(rank_films(rows.assign(unfamiliarity=scores), 0.5, 0.5)) == {"distance"}
     sample = ClassSample(log_odds=np.array([-1.0, 0.0, 1.0]), films=3)
     samples = {"pneumonia": ValidationSample(present=sample, absent=sample)}
     full = add_p_values(rows.assign(unfamiliarity=[0.1, 0.2, 0.3]), samples)
