@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from scipy.special import expit, logit
 
 from benchmarks.table import Row
 from cxr_core.data.prepare import open_data
+from cxr_core.data.summary import wilson_interval
 from cxr_core.evaluation.metrics.metrics import expected_calibration_error
 from cxr_core.models.card import ModelCard
 from cxr_core.reading.classifier import Classifier
@@ -78,29 +79,29 @@ Figure = tuple[str, float, str, str]
 def _acceptance(material: Material) -> Iterator[Figure]:
     if material.alike is not None:
         for absent, present in ((20, 0), (20, 20), (60, 60)):
-            accepted = _share_of("accepted", material, material.alike, absent, present)
+            accepted = _count_verdicts("accepted", material, material.alike, absent, present)
             named = f"{absent} healthy and {present} ill patients of the holdout are accepted"
-            yield named, 100 * accepted, "%", ">= 97"
-    seen = _share_of("shifted", material, material.shifted, 20, 0)
-    yield "20 healthy patients of the test part show its shift", 100 * seen, "%", ">= 90"
+            yield _share(named, accepted, DRAWS, ">= 97; ")
+    seen = _count_verdicts("shifted", material, material.shifted, 20, 0)
+    yield _share("20 healthy patients of the test part show its shift", seen, DRAWS, ">= 90; ")
 
 
-def _share_of(
+def _count_verdicts(
     verdict: str, material: Material, films: LocalFilms, absent: int, present: int
-) -> float:
+) -> int:
     verdicts = []
     for seed in range(DRAWS):
         drawn = _draw(np.random.default_rng(seed), films, absent, present)
         outcome = compare_with_validation(drawn, material.scores, material.card)
         verdicts.append(outcome.verdict)
-    return verdicts.count(verdict) / DRAWS
+    return verdicts.count(verdict)
 
 
 def _standing_out(material: Material) -> Iterator[Figure]:
     for words, films in (("holdout", material.alike), ("test part", material.shifted)):
         if films is None:
             continue
-        named = []
+        named = 0
         for seed in range(DRAWS):
             rng = np.random.default_rng(seed)
             ill = _draw(rng, films, 0, 1)
@@ -108,39 +109,40 @@ def _standing_out(material: Material) -> Iterator[Figure]:
             drawn = films.select(both)
             mislabelled = replace(drawn, labels=np.zeros(len(drawn.labels), np.int64))
             found = find_standing_out(mislabelled, material.scores, material.card)
-            named.append(ill.names[0] in [film.name for film in found])
-        share = 100 * float(np.mean(named))
-        yield f"an ill one among 20 called healthy is named, of the {words}", share, "%", ""
+            named += ill.names[0] in [film.name for film in found]
+        yield _share(f"an ill one among 20 called healthy is named, of the {words}", named, DRAWS)
 
 
 def _recalibration(material: Material) -> Iterator[Figure]:
-    before = [_error(others, others.log_odds) for _, others in _halves(material.shifted, 50)]
-    yield (
-        f"calibration error as the model is, mean of {REPEATS} draws",
-        float(np.mean(before)),
-        "%",
-        "",
-    )
-    by_prevalence = []
-    for fitting, others in _halves(material.shifted, 50):
-        share = fitting.labels.mean()
-        own = material.card.calibration_prevalence(FINDING) or np.nan
-        by_prevalence.append(_error(others, others.log_odds + logit(share) - logit(own)))
-    mean = float(np.mean(by_prevalence))
-    yield "calibration error by the prevalence of 50 patients alone", mean, "%", ""
+    before, by_prevalence = [], []
+    own = material.card.calibration_prevalence(FINDING) or np.nan
+    for fitting, others in _halves(material.shifted, SIZES[-1]):
+        before.append(_error(others, others.log_odds))
+        moved = others.log_odds + logit(fitting.labels.mean()) - logit(own)
+        by_prevalence.append(_error(others, moved))
+    yield _mean("calibration error as the model is", before)
+    yield _mean(f"calibration error by the prevalence of {SIZES[-1]} patients alone", by_prevalence)
     for size in SIZES:
         errors, refused = _recalibrated_errors(material, size)
-        mean, worst = float(np.mean(errors)), float(np.quantile(errors, 0.975))
-        yield f"calibration error, recalibrated on {size} patients", mean, "%", ""
-        yield "the same, below it are 97.5 % of the draws", worst, "%", ""
-        yield f"refused as not better, on {size} patients", 100 * refused / REPEATS, "%", ""
+        yield _mean(f"calibration error, recalibrated on {size} patients", errors)
+        yield _share(f"refused as not better, on {size} patients", refused, REPEATS)
     if material.alike is not None:
-        refused = []
-        for fitting, _ in _halves(material.alike, 50):
-            outcome = fit_local_recalibration(fitting, material.scores, material.card)
-            refused.append(bool(outcome.refused))
-        share = 100 * float(np.mean(refused))
-        yield "without a shift refused as not better, on 50 patients of the holdout", share, "%", ""
+        fits = [
+            fit_local_recalibration(fitting, material.scores, material.card)
+            for fitting, _ in _halves(material.alike, 50)
+        ]
+        refused = sum(bool(fit.refused) for fit in fits)
+        yield _share("without a shift refused, on 50 patients of the holdout", refused, REPEATS)
+
+
+def _share(what: str, count: int, of: int, bound: str = "") -> Figure:
+    low, high = wilson_interval(count, of)
+    return what, 100 * count / of, "%", f"{bound}95 % interval {100 * low:.1f} to {100 * high:.1f}"
+
+
+def _mean(what: str, values: Sequence[float], bound: str = "") -> Figure:
+    low, high = np.quantile(values, [0.025, 0.975])
+    return what, float(np.mean(values)), "%", f"{bound}95 % of the draws {low:.1f} to {high:.1f}"
 
 
 def _recalibrated_errors(material: Material, size: int) -> tuple[list[float], int]:
@@ -163,8 +165,7 @@ def _one_class(material: Material) -> Iterator[Figure]:
             fitted = fit_local_recalibration(fitting, material.scores, material.card)
             moved = fitted.slope * others.log_odds + fitted.intercept
             errors.append(_error(others, moved))
-        mean = float(np.mean(errors))
-        yield f"calibration error, recalibrated on {size} healthy patients alone", mean, "%", ""
+        yield _mean(f"calibration error, recalibrated on {size} healthy patients alone", errors)
 
 
 def _coverage(material: Material) -> Iterator[Figure]:
@@ -172,16 +173,17 @@ def _coverage(material: Material) -> Iterator[Figure]:
     validation = material.scores.absent.log_odds(card.calibration[FINDING])
     allowed = count_allowed_errors(len(validation), 0.05)
     kept = material.shifted.of_class(0).log_odds <= validation[-1 - allowed]
-    yield "healthy kept by validation's threshold for 95 %", 100 * float(kept.mean()), "%", ""
+    yield _share("healthy kept by validation's threshold for 95 %", int(kept.sum()), len(kept))
     for size in [size for size in SIZES if size >= 50]:
-        kept = []
+        shares = []
         for seed in range(REPEATS):
             fitting = _draw(np.random.default_rng(seed), material.shifted, size, 0)
             others = _others(material.shifted, fitting).of_class(0)
             strict = choose_local_decisions(fitting, card, None).decisions[-1]
-            kept.append(np.mean(expit(others.log_odds) < strict.present_from))
-        mean = 100 * float(np.mean(kept))
-        yield f"healthy kept by the threshold of {size} local patients for 95 %", mean, "%", ">= 94"
+            shares.append(100 * float(np.mean(expit(others.log_odds) < strict.present_from)))
+        yield _mean(
+            f"healthy kept by the threshold of {size} local patients for 95 %", shares, ">= 94; "
+        )
 
 
 def _error(films: LocalFilms, log_odds: np.ndarray) -> float:

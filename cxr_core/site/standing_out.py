@@ -2,7 +2,7 @@
 
 A film given as free of a finding stands out where it scores as 95 % of the validation films with the finding do, and as
 at most one in 200 of those without; and the other way round. Where many films do, the site is shifted and no single
-label is in doubt, so at most a tenth of a class is named, the clearest first.
+label is in doubt, so at most a tenth of a class is named, and five films, the clearest first.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from cxr_core.site.validation_scores import FindingScores
 from cxr_core.workspace.json_record import JsonRecord
 
 LIKE_OTHER_CLASS, UNLIKE_OWN_CLASS = 0.05, 0.005
-MOST_NAMED = 0.10  # of the films of a class
+LARGEST_SHARE, MOST_NAMED = 0.10, 5  # of the films of a class
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ def _find_in_class(
     films = local.of_class(label)
     limit = max(np.quantile(other, LIKE_OTHER_CLASS), np.quantile(own, 1 - UNLIKE_OWN_CLASS))
     ranked = np.argsort(-sign * films.log_odds, kind="stable")
-    most = max(1, int(MOST_NAMED * len(ranked)))
+    most = max(1, min(MOST_NAMED, int(LARGEST_SHARE * len(ranked))))
     return tuple(
         _describe(films, row, label) for row in ranked[:most] if sign * films.log_odds[row] > limit
     )
