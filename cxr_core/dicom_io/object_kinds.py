@@ -13,9 +13,9 @@ USUAL_KINDS = ("sr", "image", "pdf")
 
 def parse_kinds(text: str) -> tuple[str, ...]:
     """Kinds separated by commas, each once, in the order of KINDS. Raises SettingsError."""
-    asked = {word.strip() for word in text.split(",") if word.strip()}
-    unknown = sorted(asked - set(KINDS))
-    if unknown or not asked:
+    chosen = {word.strip() for word in text.split(",") if word.strip()}
+    unknown = sorted(chosen - set(KINDS))
+    if unknown or not chosen:
         found = f"unknown object {unknown[0]!r}" if unknown else "no object is named"
         raise SettingsError(f"{found}; choose from {', '.join(KINDS)}")
-    return tuple(kind for kind in KINDS if kind in asked)
+    return tuple(kind for kind in KINDS if kind in chosen)

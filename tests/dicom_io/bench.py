@@ -44,7 +44,8 @@ def film_file(
 ) -> bytes:
     """A DICOM film of a patient with a name, a study and a series; `tags` are set last, None deletes one."""
     pixels = draw_film_pixels() if pixels is None else pixels
-    return write_dicom(pixels, syntax, **{"BitsStored": 12, "SeriesInstanceUID": SERIES} | tags)
+    tags = {"BitsStored": 12, "SeriesInstanceUID": SERIES} | tags
+    return write_dicom(pixels, syntax, **tags)
 
 
 def header_of(data: bytes) -> FilmHeader:

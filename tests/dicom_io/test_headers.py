@@ -1,0 +1,263 @@
+"""Headers as archives really hold them: with gaps, in other scripts, with too much, or with nonsense."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+)
+
+from cxr_core.dicom_io import header_process
+from cxr_core.dicom_io.header import HeaderReader
+from cxr_core.dicom_io.result_writer import ResultWriter
+from cxr_core.dicom_io.results import build_objects, write_objects
+from cxr_core.errors import FilmRefused
+from cxr_core.film.phantom.phantom import draw_phantom, encode_png
+from cxr_core.film.radiograph import Radiograph
+from tests.dicom_io.bench import (
+    draw_film_pixels,
+    examine,
+    film_file,
+    find_violations,
+    header_of,
+    report_of,
+)
+from tests.film.dicom_files import SECRETS
+from tests.hearts import WIDE
+
+LONG = "Abc" * 70
+CUT = LONG[:64]
+SMALL = np.zeros((80, 80), np.uint16)
+
+# Tags of a film, and what the result then has of them.
+ODD = {
+    "no patient ID": ({"PatientID": None}, {"PatientID": ""}),
+    "no accession number": ({"AccessionNumber": None}, {"AccessionNumber": ""}),
+    "an empty name": ({"PatientName": ""}, {"PatientName": ""}),
+    "no birth date": ({"PatientBirthDate": None}, {"PatientBirthDate": ""}),
+    "a name of 210 characters": ({"PatientName": LONG}, {"PatientName": CUT}),
+    "a name in UTF-8": (
+        {"SpecificCharacterSet": "ISO_IR 192", "PatientName": "Łukaszewicz^Žofie"},
+        {"PatientName": "Łukaszewicz^Žofie"},
+    ),
+    "a name in Latin-1": (
+        {"SpecificCharacterSet": "ISO_IR 100", "PatientName": "Müller^Jürgen", "PatientID": "Süd-7"},
+        {"PatientName": "Müller^Jürgen", "PatientID": "Süd-7"},
+    ),
+    "a name in Cyrillic": (
+        {"SpecificCharacterSet": "ISO_IR 144", "PatientName": "Иванов^Пётр"},
+        {"PatientName": "Иванов^Пётр"},
+    ),
+    "a name in Japanese by escapes": (
+        {
+            "SpecificCharacterSet": ["", "ISO 2022 IR 87"],
+            "PatientName": "Yamada^Tarou=山田^太郎=やまだ^たろう",
+        },
+        {"PatientName": "Yamada^Tarou=山田^太郎=やまだ^たろう"},
+    ),
+    "two names": ({"PatientName": ["Doe^Jane", "Doe^John"]}, {"PatientName": "Doe^Jane"}),
+    "a name without a caret": ({"PatientName": "Jane Doe"}, {"PatientName": "Jane Doe"}),
+    "two accession numbers": ({"AccessionNumber": ["A1", "A2"]}, {"AccessionNumber": ""}),
+    "a long accession number": ({"AccessionNumber": "A" * 17}, {"AccessionNumber": ""}),
+    "a date that is none": ({"StudyDate": "20261399"}, {"StudyDate": ""}),
+    "a date in words": ({"PatientBirthDate": "unknown"}, {"PatientBirthDate": ""}),
+    "a time that is none": ({"StudyTime": "nine"}, {"StudyTime": ""}),
+    "a sex that is none": ({"PatientSex": "FEMALE"}, {"PatientSex": ""}),
+    "a line break in the ID of the study": ({"StudyID": "a\nb"}, {"StudyID": ""}),
+    "a referring physician": (
+        {"ReferringPhysicianName": "Who^Doctor"},
+        {"ReferringPhysicianName": "Who^Doctor"},
+    ),
+    "the issuer of the patient's ID": (
+        {"IssuerOfPatientID": "Clinic"},
+        {"IssuerOfPatientID": "Clinic"},
+    ),
+    "compression with losses": ({"LossyImageCompression": "01"}, {}),
+}  # fmt: skip
+REFUSED = {
+    "no study": ({"StudyInstanceUID": None}, "which study"),
+    "an empty study": ({"StudyInstanceUID": ""}, "which study"),
+    "a study that is no UID": ({"StudyInstanceUID": "study 7"}, "which study"),
+    "no series": ({"SeriesInstanceUID": ""}, "which series"),
+    "two series": ({"SeriesInstanceUID": ["1.2.3", "1.2.4"]}, "which series"),
+    "two patients": ({"PatientID": ["1", "2"]}, "patient ID"),
+    "a patient ID of 210 characters": ({"PatientID": LONG}, "patient ID"),
+    "a patient ID with a line break": ({"PatientID": "12\n34"}, "patient ID"),
+    "a class that is not the standard's": ({"SOPClassUID": "1.2.3.4"}, "kind of image"),
+    "a structured report": ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.22"}, "kind of image"),
+    "a retired class": ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.12.3"}, "kind of image"),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_an_odd_header_gives_sound_objects_with_what_the_standard_allows(case, tmp_path):
+    tags, expected = ODD[case]
+    data = film_file(**tags)
+    report = report_of(examine(data))
+    objects = build_objects(report, header_of(data), ("sr", "segmentation"))
+    assert find_violations(objects, tmp_path) == []
+    for path in sorted(tmp_path.iterdir()):
+        written = dcmread(path)
+        assert {keyword: str(written.get(keyword) or "") for keyword in expected} == expected
+        assert written.SpecificCharacterSet == "ISO_IR 192"
+
+
+def test_all_kinds_are_sound_where_nearly_everything_is_missing(tmp_path):
+    data = film_file(
+        **dict.fromkeys(("PatientID", "PatientName", "PatientBirthDate", "AccessionNumber"))
+    )
+    objects = build_objects(report_of(examine(data)), header_of(data), ("image", "pdf"))
+    assert find_violations(objects, tmp_path) == []
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_header_that_no_result_can_belong_to_is_refused_in_a_sentence(case):
+    tags, says = REFUSED[case]
+    with pytest.raises(FilmRefused, match=says) as refusal:
+        header_of(film_file(SMALL, **tags))
+    assert refusal.value.code == "no_dicom_result"
+    assert not [word for word in (*SECRETS, LONG[:20], "study 7") if word in str(refusal.value)]
+
+
+@pytest.mark.parametrize(
+    ("found", "other", "refused"),
+    [
+        (b"\x10\x00\x20\x00LO", b"\x10\x00\x20\x00US", True),  # the patient ID as numbers
+        (b"\x10\x00\x20\x00LO", b"\x10\x00\x20\x00FD", True),
+        (b"\x10\x00\x20\x00LO", b"\x10\x00\x20\x00SH", False),
+        (b"\x10\x00\x10\x00PN", b"\x10\x00\x10\x00US", False),  # a name as numbers is left out
+        (b"\x10\x00\x10\x00PN", b"\x10\x00\x10\x00LO", False),
+        (b"\x08\x00\x50\x00SH", b"\x08\x00\x50\x00FL", False),
+        (b"\x20\x00\x0d\x00UI", b"\x20\x00\x0d\x00US", True),
+        (b"\x20\x00\x0d\x00UI", b"\x20\x00\x0d\x00ZZ", True),
+    ],
+)
+def test_a_value_of_another_kind_than_its_tag_is_no_value(found, other, refused):
+    data = film_file(SMALL)
+    assert data.count(found) == 1
+    changed = data.replace(found, other)
+    if refused:
+        with pytest.raises(FilmRefused):
+            header_of(changed)
+        return
+    header_of(changed).to_dataset()
+
+
+@pytest.mark.parametrize(
+    "syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian]
+)
+def test_the_header_is_the_same_however_it_is_written(syntax):
+    one, other = header_of(film_file(SMALL)), header_of(film_file(SMALL, syntax))
+    assert (dict(one.texts), one.rows, one.turn) == (dict(other.texts), other.rows, other.turn)
+
+
+def test_each_way_of_writing_a_name_is_cut_by_itself():
+    """In characters, whatever they take in bytes."""
+    name = f"Yamada^Tarou={'山' * 90}={'や' * 70}"
+    header = header_of(film_file(SMALL, SpecificCharacterSet="ISO_IR 192", PatientName=name))
+    assert header.texts["PatientName"] == f"Yamada^Tarou={'山' * 64}={'や' * 64}"
+
+
+def test_a_header_shows_nothing_of_itself():
+    header = header_of(film_file(SMALL))
+    assert "Geheim" not in f"{header!r} {header}"
+
+
+@pytest.mark.process
+def test_a_process_of_its_own_reads_headers_and_outlives_bad_ones():
+    good = film_file(SMALL, PatientOrientation=["R", "F"])
+    with HeaderReader() as headers:
+        first = headers.read(good)
+        for bad in (b"", b"DICM", good[:300], encode_png(draw_phantom(WIDE))):
+            with pytest.raises(FilmRefused):
+                headers.read(bad)
+        again = headers.read(good)
+    assert dict(first.texts) == dict(again.texts) == dict(header_of(good).texts)
+    assert again.turn is not None
+    assert again.turn.mirror
+
+
+@pytest.mark.process
+def test_a_header_that_fills_the_memory_or_takes_too_long_is_refused_and_the_next_is_read():
+    small = film_file(SMALL)
+    for limits in ({"memory_limit": 1 << 20}, {"time_limit_s": 0.001}):
+        with HeaderReader(**limits) as headers, pytest.raises(FilmRefused, match="cannot be read"):
+            headers.read(film_file(np.zeros((2000, 2000), np.uint16)))
+    with HeaderReader() as headers:
+        headers.read(small)
+        assert headers._child is not None
+        headers._child.kill()
+        with pytest.raises(FilmRefused, match="cannot be read"):
+            headers.read(small)
+        assert headers.read(small).rows == 80
+
+
+def test_mutated_headers_give_a_header_or_a_refusal_and_sound_objects(tmp_path):
+    """800 headers with bytes changed anywhere before the pixels: never another error."""
+    film = film_file(SMALL, SpecificCharacterSet="ISO_IR 100", PatientSex="F", StudyDate="20261101")
+    generator = np.random.default_rng(22)
+    end = film.rindex(b"\xe0\x7f\x10\x00")
+    read = 0
+    for _ in range(800):
+        data = bytearray(film)
+        for place in generator.integers(132, end, generator.integers(1, 4)):
+            data[place] = generator.integers(256)
+        answer = header_process.answer_file(bytes(data))
+        if "refused" in answer:
+            assert not [word for word in SECRETS if word in str(answer["refused"])]
+            continue
+        read += 1
+        header_of(bytes(data)).to_dataset()
+    assert read > 200
+
+
+def test_films_of_the_collection_give_sound_objects_or_a_sentence(real_data: Path, tmp_path):
+    """Real headers, of devices of every kind. Models are not asked: the reading is that of a drawing."""
+    drawn = report_of(examine(film_file()))
+    refusals, checked = [], set()
+    for path in sorted(path for path in (real_data / "dicom").rglob("*") if path.is_file()):
+        data = path.read_bytes()
+        try:
+            header = header_of(data)
+        except FilmRefused as refusal:
+            refusals.append(str(refusal))
+            continue
+        source = header.to_dataset()
+        kind = (source.SOPClassUID, tuple(sorted(header.texts)))
+        if kind in checked:
+            continue
+        checked.add(kind)
+        film = Radiograph(pixels=np.zeros((header.rows, header.columns), np.float32))
+        examination = replace(drawn.examination, film=film, segmentation=None)
+        reading = replace(drawn.reading, measurements=())
+        report = replace(drawn, examination=examination, reading=reading)
+        objects = build_objects(report, replace(header, turn=None), ("sr",))
+        assert find_violations(objects, tmp_path) == [], path.name
+    assert len(checked) >= 10
+    assert all(refusal.endswith(".") for refusal in refusals)
+
+
+@pytest.mark.process
+def test_films_and_readings_are_paired_in_order(tmp_path):
+    """A film that gets no result, and one that is not read, take their own turn."""
+    good, other = film_file(PatientID="first"), film_file(PatientID="third")
+    with ResultWriter(tmp_path, ("sr",)) as results:
+        for data in (good, encode_png(draw_phantom(WIDE)), film_file(), other):
+            results.take_film(data)
+        reading = report_of(examine(good)).reading
+        (first,) = results.write_next(examine(good), reading)
+        with pytest.raises(FilmRefused, match="no DICOM file"):
+            results.write_next(examine(good), reading)
+        assert results.write_next(examine(good), replace(reading, status="refused")) == []
+        (third,) = results.write_next(examine(other), reading)
+    assert (dcmread(first).PatientID, dcmread(third).PatientID) == ("first", "third")
+
+
+def test_the_pixels_of_the_bench_are_a_chest():
+    assert draw_film_pixels().shape == (WIDE.height, WIDE.width)
+    assert write_objects([], Path()) == []
