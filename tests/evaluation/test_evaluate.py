@@ -119,8 +119,12 @@ def test_the_whole_folder_is_written_for_a_model(dataset, tmp_path, workspace, c
     assert found["classification_report"]["pneumonia"]["present"]["support"] == 8
     curves = json.loads((out / "curves.json").read_text())
     assert set(curves["findings"]["pneumonia"]) == {
-        *("roc", "precision_recall", "calibration", "confusion", "net_benefit"),
+        *("roc", "precision_recall", "calibration", "confusion", "net_benefit", "coverage"),
     }
+    assert list(curves["findings"]["pneumonia"]["coverage"]["rules"]) == [
+        "distance"
+    ]  # all it knows
+    assert figures["coverage"]["distance"]["at"][0]["error"]["n"] == 16
     assert curves["training"] is None
     assert "macro" not in found
 

@@ -19,6 +19,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array
 
 from cxr_core.evaluation.bootstrap.bootstrap import (
     RESAMPLES,
@@ -39,6 +40,9 @@ RULE_NAMES: Mapping[str, str] = {
     "familiarity": "out-of-distribution score",
 }
 GRID = np.arange(1, 101) / 100  # shares decided at which a curve is given
+MAX_STEPS = 1000  # in which films are decided one after the other
+# What a film counts for: with or without the finding, one more where it is called wrongly.
+POSITIVE, NEGATIVE, KINDS = 0, 2, 4
 TABLE = (1.0, 0.95, 0.9, 0.8)  # shares decided that have figures of their own
 OOD_SCORE = "unfamiliarity"  # of predictions.csv: the out-of-distribution score
 CONFORMAL = ("conformal_present", "conformal_absent")  # of predictions.csv, where the model knows
@@ -186,28 +190,31 @@ def measure_rule(
     resamples: int = RESAMPLES,
 ) -> MeasuredRule:
     """Error against coverage, with intervals by patient. labels: (N,) 0 or 1.  patients: (N,)."""
-    order = np.argsort(-ranked.sureness, kind="stable")
-    positive = (labels == 1)[order]
-    wrong = (ranked.called != (labels == 1))[order]
-    sureness = ranked.sureness[order]
-    ends = np.append(sureness[1:] != sureness[:-1], True)  # the last film of each that tie
+    positive, wrong = labels == 1, ranked.called != (labels == 1)
+    step_of = _assign_steps(ranked.sureness)
+    steps = int(step_of.max(initial=-1)) + 1
+    # A one for each film, in the column of its step and of what it counts for.
+    kind = np.where(positive, POSITIVE, NEGATIVE) + wrong
+    cells = (np.arange(len(labels)), kind * steps + step_of)
+    films = csr_array((np.ones(len(labels)), cells), shape=(len(labels), KINDS * steps))
 
     def measure(sample: Resamples) -> dict[str, np.ndarray]:
-        counts = _count_decided(sample.select(order).to_weights(), positive, wrong, ends)
+        counts = _count_decided((sample @ films).reshape(-1, KINDS, steps))
+        positives = counts[:, POSITIVE] + counts[:, POSITIVE + 1]
+        negatives = counts[:, NEGATIVE] + counts[:, NEGATIVE + 1]
+        missed, false_alarms = counts[:, POSITIVE + 1], counts[:, NEGATIVE + 1]
         with np.errstate(invalid="ignore", divide="ignore"):
-            error = (counts["missed"] + counts["false_alarms"]) / (
-                counts["positives"] + counts["negatives"]
-            )
+            error = (missed + false_alarms) / (positives + negatives)
             return {
                 "error": error,
-                "missed": counts["missed"] / counts["positives"],
-                "false_alarms": counts["false_alarms"] / counts["negatives"],
-                "positives": counts["positives"],
-                "negatives": counts["negatives"],
+                "missed": missed / positives,
+                "false_alarms": false_alarms / negatives,
+                "positives": positives,
+                "negatives": negatives,
                 "mean_error": error.mean(axis=1),
             }
 
-    values = bootstrap_patients(measure, patients, resamples=resamples, by_film=True)
+    values = bootstrap_patients(measure, patients, resamples=resamples)
     low, high = percentile_intervals(values["error"])
     mean_error = to_figure(values["mean_error"], len(labels), int(positive.sum()))
     return MeasuredRule(
@@ -244,30 +251,32 @@ def to_log_odds(probabilities: np.ndarray) -> np.ndarray:
     return values
 
 
-def _count_decided(
-    weights: np.ndarray, positive: np.ndarray, wrong: np.ndarray, ends: np.ndarray
-) -> dict[str, np.ndarray]:
-    """(R, G) each: films decided at the shares of GRID, by label and error. weights: (R, N), the surest film first."""
-    columns = {
-        "positives": positive,
-        "negatives": ~positive,
-        "missed": positive & wrong,
-        "false_alarms": ~positive & wrong,
-    }
-    so_far = _sum_up(weights, ends)
-    wanted = GRID * so_far[:, -1:]
-    counts = {}
-    for name, column in columns.items():
-        films = _sum_up(weights * column, ends)
-        resamples = zip(wanted, so_far, films, strict=True)
-        counts[name] = np.stack([np.interp(*of_resample) for of_resample in resamples])
-    return counts
+def _assign_steps(sureness: np.ndarray) -> np.ndarray:
+    """(N,) the step in which each film is decided, the surest in step 0; films that tie are in one.
+
+    Where films differ in more than MAX_STEPS places, only the two places around each share of GRID are told apart. The
+    errors of the films are the same; those of a resample are interpolated over at most a hundredth of the films.
+    """
+    levels, level_of, films = np.unique(-sureness, return_inverse=True, return_counts=True)
+    if len(levels) <= MAX_STEPS:
+        return level_of
+    ends = np.cumsum(films)
+    after = np.searchsorted(ends, GRID * len(sureness) - 1e-9)
+    kept = np.unique(np.concatenate([np.maximum(after - 1, 0), after]))
+    steps: np.ndarray = np.searchsorted(kept, level_of)
+    return steps
 
 
-def _sum_up(weights: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """(R, 1 + E) sums before the first film, then up to each end."""
-    sums = np.cumsum(weights, axis=1)[:, ends]
-    return np.concatenate([np.zeros((len(sums), 1)), sums], axis=1)
+def _count_decided(counts: np.ndarray) -> np.ndarray:
+    """(R, KINDS, G) films decided at the shares of GRID, by kind. counts: (R, KINDS, steps) films of each step."""
+    so_far = np.zeros((*counts.shape[:2], counts.shape[2] + 1))
+    np.cumsum(counts, axis=2, out=so_far[:, :, 1:])
+    all_films = so_far.sum(axis=1)
+    decided = np.empty((*counts.shape[:2], len(GRID)))
+    for sums, films, found in zip(so_far, all_films, decided, strict=True):
+        for kind in range(KINDS):
+            found[kind] = np.interp(GRID * films[-1], films, sums[kind])
+    return decided
 
 
 def _take_figures(values: Mapping[str, np.ndarray], share: float) -> CoverageAt:

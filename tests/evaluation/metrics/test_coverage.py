@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from scipy.stats import norm
 
+from cxr_core.evaluation.metrics import coverage
 from cxr_core.evaluation.metrics.coverage import (
     GRID,
     TABLE,
@@ -91,6 +92,20 @@ def test_the_error_and_the_counts_are_those_of_films_whose_truth_is_known():
     assert [figures.decided for figures in measured.figures.at] == list(TABLE)
     shares = np.mean([true_error(share) for share in GRID])
     assert measured.figures.mean_error.value == pytest.approx(shares, abs=0.003)
+
+
+def test_intervals_of_many_films_are_those_that_tell_every_film_apart(monkeypatch):
+    probabilities, labels = draw_films(3000, seed=11)
+    ranked = rank_by_distance(probabilities, 0.5, 0.5)
+    patients = np.arange(3000) // 2
+    thinned = measure_rule(ranked, labels, patients.astype(str), resamples=200)
+    monkeypatch.setattr(coverage, "MAX_STEPS", 10_000)
+    every = measure_rule(ranked, labels, patients.astype(str), resamples=200)
+    assert thinned.error.value == pytest.approx(every.error.value, abs=1e-12)
+    for end in ("low", "high"):
+        assert getattr(thinned.error, end)[9:] == pytest.approx(
+            getattr(every.error, end)[9:], abs=0.004
+        )
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say():
