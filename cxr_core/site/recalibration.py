@@ -208,7 +208,7 @@ def _measure_errors(
 
     def measure(sample: Resamples) -> dict[tuple[str, str], np.ndarray]:
         weights = sample.to_weights() * films.weights
-        values = {}
+        values: dict[tuple[str, str], np.ndarray] = {}
         for name, probabilities in (("before", before), ("after", after)):
             gap = probabilities - films.labels
             values |= {
