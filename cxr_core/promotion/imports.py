@@ -19,7 +19,7 @@ from cxr_core.models.networks.user_code import is_reference
 from cxr_core.models.registry.archive import unpack_model
 from cxr_core.models.registry.pointers import log_event, registry_lock
 from cxr_core.models.registry.registry import IMPORT_RECORD, list_versions
-from cxr_core.reading.trial import try_model
+from cxr_core.reading.trial_run.trial import try_model
 from cxr_core.workspace.atomic import atomic_folder, remove_unfinished
 from cxr_core.workspace.json_files import JsonObject, write_json
 from cxr_core.workspace.jsonl import utc_now

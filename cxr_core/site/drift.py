@@ -173,10 +173,10 @@ def _recalibrate(
     edges: np.ndarray, calibration: SiteCalibration, card_prevalence: float | None
 ) -> np.ndarray:
     """The edges of bins as recalibrated log-odds; the slope is positive, so their order stays."""
-    moved = calibration.slope * edges + calibration.intercept
+    recalibrated = calibration.slope * edges + calibration.intercept
     if calibration.prevalence is not None and card_prevalence is not None:
-        moved = moved + _logit(card_prevalence) - _logit(calibration.prevalence)
-    return np.asarray(moved)
+        recalibrated = recalibrated + _logit(card_prevalence) - _logit(calibration.prevalence)
+    return np.asarray(recalibrated)
 
 
 def _logit(share: float) -> float:

@@ -34,8 +34,8 @@ from cxr_core.models.store import load_card, load_network
 from cxr_core.presentation.wording import finding_name
 from cxr_core.promotion import imports
 from cxr_core.promotion.imports import IMPORT_PREFIX, import_model
-from cxr_core.reading.trial import try_model
-from cxr_core.reading.trial_process import read_drawings
+from cxr_core.reading.trial_run.trial import try_model
+from cxr_core.reading.trial_run.trial_process import read_drawings
 from cxr_core.workspace.hashing import sha256_of_file
 from cxr_core.workspace.paths import SHIPPED_MODELS
 from tests.models.registry.test_archive import zipped

@@ -52,10 +52,10 @@ from cxr_core.models.store import save_model
 from cxr_core.promotion import imports
 from cxr_core.promotion.gate.verdict import OfficialTest, read_verdict
 from cxr_core.promotion.publish import find_test_figures
-from cxr_core.reading import trial_process
 from cxr_core.reading.heatmap_notes import points_elsewhere
 from cxr_core.reading.reader import Reader
 from cxr_core.reading.results import EXACT_METHOD
+from cxr_core.reading.trial_run import trial_process
 from cxr_core.training.runs.compare import recipe_differences, tabulate_figures
 from cxr_core.training.runs.progress import read_progress
 from cxr_core.training.runs.run_folder import RunFolder

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cxr_core.errors import ModelError
-from cxr_core.reading import trial_process
+from cxr_core.reading.trial_run import trial_process
 from cxr_core.workspace.child_process import (
     CLOCK_FACTOR,
     ONE_THREAD,

@@ -1,4 +1,4 @@
-"""The process of a trial: `python -m cxr_core.reading.trial_process FOLDER MEMORY_BYTES SECONDS`.
+"""The process of a trial: `python -m cxr_core.reading.trial_run.trial_process FOLDER MEMORY_BYTES SECONDS`.
 
 The answer is {"refused": reason}, empty when the model read every drawing as a page, a command and a report need it:
 for patients of every age and view, at every operating point, with heatmaps, finite and not the same for every film.

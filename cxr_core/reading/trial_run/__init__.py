@@ -1,0 +1,1 @@
+"""Tries an imported model on drawings, in a process of its own."""
