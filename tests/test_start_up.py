@@ -65,9 +65,16 @@ def test_a_mistyped_flag_or_key_imports_nothing_large():
     assert call_each(calls) == [[*call, 2, []] for call in calls]
 
 
-def test_what_reads_a_film_imports_only_torch_of_the_large_libraries():
+@pytest.mark.parametrize(
+    ("modules", "large"),
+    [
+        ("cxr_core.__main__, cxr_core.reading.reader", ["torch"]),
+        ("pages.components.read.study_view, pages.components.read.upload", ["streamlit"]),
+    ],
+)
+def test_what_reads_or_shows_a_film_imports_no_other_large_library(modules: str, large: list[str]):
     program = (
-        "import json, sys; import cxr_core.__main__, cxr_core.reading.reader; "
+        f"import json, sys; import {modules}; "
         "print(json.dumps([name for name in json.loads(sys.argv[1]) if name in sys.modules]))"
     )
     result = subprocess.run(
@@ -77,4 +84,4 @@ def test_what_reads_a_film_imports_only_torch_of_the_large_libraries():
         check=True,
         cwd=ROOT,
     )
-    assert json.loads(result.stdout) == ["torch"]
+    assert json.loads(result.stdout) == large

@@ -36,6 +36,7 @@ CARD_SPLIT_NAMES = {
     "test_combined_with_nih_boxes_256": "Test films and films with boxes, with the ratio",
     "nih_boxes_256": "Films with boxes drawn by a reader",
 }
+FITTED_HERE = "fitted on these films"  # of a calibration
 WITH_RATIO = (
     "With the ratio: the probability that a reading shows, in which the cardiothoracic ratio counts where the heart "
     "could be measured. Other columns: the network alone."

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import streamlit as st
 
-from cxr_core.evaluation.report.notes import FITTED_HERE
 from cxr_core.models.card import OPERATING_POINTS, ModelCard
 from cxr_core.models.confident_normal import ConfidentNormal
 from cxr_core.models.figures import Figure, MeanFigure, parse_figure
 from cxr_core.presentation.wording import (
+    FITTED_HERE,
     WITH_RATIO,
     card_split_name,
     format_count,

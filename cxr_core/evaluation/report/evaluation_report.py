@@ -38,11 +38,16 @@ from cxr_core.evaluation.report.figure_text import (
     format_figure,
     format_positives,
 )
-from cxr_core.evaluation.report.notes import FITTED_HERE, list_notes
+from cxr_core.evaluation.report.notes import list_notes
 from cxr_core.evaluation.report.recalibration import build_recalibration_section
 from cxr_core.evaluation.report.subgroups import build_subgroup_blocks, build_view_blocks
 from cxr_core.models.card import ModelCard
-from cxr_core.presentation.wording import finding_name, format_time, operating_point_name
+from cxr_core.presentation.wording import (
+    FITTED_HERE,
+    finding_name,
+    format_time,
+    operating_point_name,
+)
 
 FIGURE_NAMES = {
     "auroc": "AUROC",

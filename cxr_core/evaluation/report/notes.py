@@ -10,7 +10,6 @@ CALIBRATED_HERE = (
     "Calibration and thresholds were fitted on these films: calibration errors, and sensitivity and specificity at the "
     "thresholds, look better here than on other films."
 )
-FITTED_HERE = "fitted on these films"
 
 
 def list_notes(figures: Mapping[str, FindingFigures], calibrated_here: bool) -> Iterator[str]:

@@ -8,10 +8,9 @@ import streamlit as st
 from cxr_core.evaluation.metrics.results import FindingFigures
 from cxr_core.evaluation.report.document import describe_source
 from cxr_core.evaluation.report.evaluation_report import CALIBRATION_FIGURES
-from cxr_core.evaluation.report.notes import FITTED_HERE
 from cxr_core.evaluation.store.loaded import LoadedEvaluation
 from cxr_core.models.figures import Figure
-from cxr_core.presentation.wording import format_count
+from cxr_core.presentation.wording import FITTED_HERE, format_count
 from pages.components.evaluation.page_state import EvaluatePageState
 from pages.components.evaluation.report_download import offer_report_and_format
 from pages.components.markdown import plain
@@ -140,7 +139,7 @@ def show_headline(
         )
         offer_report_and_format(state, record)
     by_name = figures.by_name()
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", key="evaluate-cards"):
         for name in HEADLINE_FIGURES:
             fitted_here = evaluation.calibrated_here and name in CALIBRATION_FIGURES
             _show_figure_card(name, by_name[name], FITTED_HERE if fitted_here else "")

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import streamlit as st
 
 from cxr_core.errors import SilhouetteError
-from cxr_core.evaluation.report.notes import FITTED_HERE
 from cxr_core.jobs import actions
 from cxr_core.jobs.job import Job
-from cxr_core.presentation.wording import finding_name, format_count
+from cxr_core.presentation.wording import FITTED_HERE, finding_name, format_count
 from cxr_core.training.runs.compare import read_data_folders
 from cxr_core.training.runs.figures import FIGURE_LABELS, RunFigure, collect_figures
 from cxr_core.training.runs.run_files import is_ensemble, recipe_file
