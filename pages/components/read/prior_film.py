@@ -40,7 +40,7 @@ def show_film_and_prior(
     """A film in the viewer; where a prior one is chosen it stands at the left, and above both what has changed."""
     prior, reading = find_prior(state, entry), readings[entry.key]
     above = st.container(gap="small")
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", key="films"):
         left, right = st.container(key="prior-film"), st.container(key="current-film")
     with above:
         if len(state.entries) > 1:

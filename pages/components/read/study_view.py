@@ -32,7 +32,7 @@ def show_study(state: ReadPageState, answers: SidebarAnswers) -> None:
     """The findings of the chosen film beside its picture; on a narrow screen they come first."""
     readings = {key: interpret_entry(state, entry, answers) for key, entry in state.entries.items()}
     watch_readings(state, readings)
-    with st.container(horizontal=True, gap="medium"):
+    with st.container(horizontal=True, gap="medium", key="study"):
         results = st.container(key="read-findings", gap="small")
         picture = st.container(key="picture")
     key = choose_film(state, readings)

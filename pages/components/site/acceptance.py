@@ -40,7 +40,7 @@ def show_verdict(acceptance: Acceptance) -> None:
 def show_comparison(state: SitePageState, compared: ComparedFilms) -> None:
     """Each class of the site's films against the validation films, then the films to look at and those left out."""
     name = compared.card.name_finding(compared.local.finding).lower()
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="large", key="site-classes"):
         for comparison in compared.acceptance.classes:
             with st.container(key=f"site-class-{comparison.label}"):
                 _show_class(state, compared, comparison, name)

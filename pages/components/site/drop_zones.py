@@ -34,7 +34,7 @@ def ask_dropped_films(
 ) -> dict[int, Sequence[UploadedFile]]:
     """Show both drop zones. Returns the files in them, by label."""
     uploads: dict[int, Sequence[UploadedFile]] = {}
-    with st.container(horizontal=True, gap="medium"):
+    with st.container(horizontal=True, gap="medium", key="site-zones"):
         for label, text in _describe_zones(question).items():
             with st.container(key=f"site-zone-{label}"):
                 uploads[label] = st.file_uploader(
@@ -44,7 +44,7 @@ def ask_dropped_films(
                 )
     st.caption(
         f"Only films of {plain(question.card.population.text)}: a DICOM file whose age or view says otherwise is left "
-        "out. Patients count, not films: two files of one patient are known by names such as `patient12_1.png`, and "
+        "out. Patients count, not films: two files of one patient are known by names such as patient12\\_1.png, and "
         "any other file counts as a patient of its own. Films are read in memory and forgotten; the record keeps the "
         "hash of each, and no name."
     )
