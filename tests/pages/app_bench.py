@@ -77,6 +77,15 @@ def find_labelled(elements: Iterable[Any], label: str) -> Any:
     return next(element for element in elements if element.label == label)
 
 
+def endpoint_field(app: AppTest, label: str) -> Any:
+    """A field of the endpoint coordinates on the Read page, which are drawn once they are opened."""
+    key = app.session_state["read_page"].widget_key("points")
+    if key not in app.session_state or not app.session_state[key]:
+        app.session_state[key] = True
+        app.run()
+    return find_labelled(app.number_input, label)
+
+
 def find_button(app: AppTest, label: str) -> Any:
     """The first button with a label."""
     return find_labelled(app.button, label)

@@ -7,7 +7,13 @@ from cxr_core.film.phantom.phantom import draw_phantom, encode_png
 from pages.components.read import cardiothoracic_ratio
 from pages.components.session import MovedEnds, ReadPageState
 from tests.hearts import SLENDER, WIDE, file_of, segment_drawing, sha256_of
-from tests.pages.app_bench import find_button, finding_text, upload, visible_text
+from tests.pages.app_bench import (
+    endpoint_field,
+    find_button,
+    finding_text,
+    upload,
+    visible_text,
+)
 from tests.pages.fake_reader import FakeReader
 
 
@@ -16,10 +22,6 @@ def reader() -> FakeReader:
     """A reader that segments two of the films."""
     segmentations = {sha256_of(spec): segment_drawing(spec) for spec in (SLENDER, WIDE)}
     return FakeReader(segmentations=segmentations)
-
-
-def field(app: AppTest, label: str):
-    return next(f for f in app.number_input if f.label == label)
 
 
 def press(app: AppTest, label: str) -> AppTest:
@@ -49,16 +51,17 @@ def test_ratio_is_shown_with_interval_limit_and_warnings(app: AppTest) -> None:
 
 def test_entered_endpoint_changes_the_ratio_and_keeps_the_automatic_one(app: AppTest) -> None:
     upload(app, heart=file_of(SLENDER))
+    assert "Heart, patient's left, x" not in labels(app), "the coordinates are drawn once opened"
+    moved = endpoint_field(app, "Heart, patient's left, x").value + 28
     before = {f.label: f.value for f in app.number_input}
-    moved = field(app, "Heart, patient's left, x").value + 28
-    field(app, "Heart, patient's left, x").set_value(moved).run()
+    endpoint_field(app, "Heart, patient's left, x").set_value(moved).run()
     assert not app.exception
     thorax = before["Thorax, patient's left, x"] - before["Thorax, patient's right, x"]
     ratio = (moved - before["Heart, patient's right, x"]) / thorax
     assert f"**{ratio:.2f}**" in visible_text(app)
     assert "Edited by hand" in visible_text(app)
     assert f"Automatic: {segment_drawing(SLENDER).ratio:.2f}" in visible_text(app)
-    assert field(app, "Heart, patient's left, x").value == moved
+    assert endpoint_field(app, "Heart, patient's left, x").value == moved
     app.sidebar.number_input[0].set_value(63).run()
     app.sidebar.radio[0].set_value("strict").run()
     assert "Edited by hand" in visible_text(app)
@@ -73,10 +76,10 @@ def test_entered_endpoint_changes_the_ratio_and_keeps_the_automatic_one(app: App
 
 def test_emptied_field_changes_nothing(app: AppTest) -> None:
     upload(app, heart=file_of(SLENDER))
-    before = field(app, "Thorax, patient's right, y").value
-    field(app, "Thorax, patient's right, y").set_value(None).run()
+    before = endpoint_field(app, "Thorax, patient's right, y").value
+    endpoint_field(app, "Thorax, patient's right, y").set_value(None).run()
     assert not app.exception
-    assert field(app, "Thorax, patient's right, y").value == before
+    assert endpoint_field(app, "Thorax, patient's right, y").value == before
     assert "Edited by hand" not in visible_text(app)
 
 
@@ -87,7 +90,7 @@ def test_points_that_make_no_diameter_are_explained_in_the_card(
     app: AppTest, value: float, sentence: str
 ) -> None:
     upload(app, heart=file_of(SLENDER))
-    field(app, "Heart, patient's left, x").set_value(value).run()
+    endpoint_field(app, "Heart, patient's left, x").set_value(value).run()
     assert not app.exception
     (warning,) = [m.value for m in app.markdown if "Cannot be measured" in m.value]
     assert sentence in warning
@@ -101,8 +104,8 @@ def test_edit_belongs_to_one_film_and_outlives_other_pages(app: AppTest) -> None
     one, two = study.entries
     study.choose_entry(one)
     app.run()
-    field(app, "Heart, patient's left, x").set_value(
-        field(app, "Heart, patient's left, x").value + 28
+    endpoint_field(app, "Heart, patient's left, x").set_value(
+        endpoint_field(app, "Heart, patient's left, x").value + 28
     ).run()
     assert "**0.53**" in visible_text(app)
     study.choose_entry(two)
@@ -127,8 +130,8 @@ def test_film_without_a_measurement_is_measured_by_hand(app: AppTest, reader: Fa
     assert "No heart was found on this picture." in visible_text(app)
     press(app, "Measure by hand")
     assert "Edited by hand" not in visible_text(app), "ends that nobody has placed make no ratio"
-    assert field(app, "Thorax, patient's right, x").value == 80
-    field(app, "Thorax, patient's right, x").set_value(60).run()
+    assert endpoint_field(app, "Thorax, patient's right, x").value == 80
+    endpoint_field(app, "Thorax, patient's right, x").set_value(60).run()
     assert "**0.38**" in visible_text(app)
     assert "Edited by hand" in visible_text(app)
 
@@ -144,8 +147,8 @@ def test_disagreement_of_ratio_and_classifier_is_shown_until_an_edit_resolves_it
     press(app, "Adult")
     assert "Suspected" in finding_text(app, "cardiomegaly", "heart-adults")
     assert len(flags()) == 1
-    field(app, "Heart, patient's left, x").set_value(
-        field(app, "Heart, patient's left, x").value + 40
+    endpoint_field(app, "Heart, patient's left, x").set_value(
+        endpoint_field(app, "Heart, patient's left, x").value + 40
     ).run()
     assert flags() == []
 

@@ -11,6 +11,7 @@ from cxr_core.models.card import DecisionThresholds, Fusion, ModelCard, Operatin
 from cxr_core.reading.results import Examination
 from tests.hearts import SLENDER, WIDE, file_of, segment_drawing, sha256_of
 from tests.pages.app_bench import (
+    endpoint_field,
     find_button,
     find_labelled,
     finding_text,
@@ -196,7 +197,7 @@ def test_probability_rests_on_the_automatic_ratio_until_it_is_recomputed(app: Ap
     find_button(app, "Adult").click().run()
     before = finding_text(app, "cardiomegaly", "heart-adults")
     assert "Recompute" not in " ".join(button.label for button in app.button)
-    field = find_labelled(app.number_input, "Heart, patient's left, x")
+    field = endpoint_field(app, "Heart, patient's left, x")
     field.set_value(field.value + 40).run()
     stale = finding_text(app, "cardiomegaly", "heart-adults")
     assert "still rests on the automatic CTR" in stale

@@ -145,7 +145,13 @@ def _offer_manual_measurement(
             on_click=state.manual_requests.add,
             args=(entry.key,),
         )
-    with st.expander("Endpoint coordinates", key=state.widget_key("points"), type="compact"):
+    # Drawn once it is opened: eight fields would cost every run of the page a quarter of its time.
+    fields = st.expander(
+        "Endpoint coordinates", key=state.widget_key("points"), type="compact", on_change="rerun"
+    )
+    if not fields.open:
+        return
+    with fields:
         st.caption(
             "In pixels of the film, from its upper left corner. The fields follow the handles on the film."
         )
