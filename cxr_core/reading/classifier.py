@@ -17,7 +17,7 @@ from cxr_core.film.preprocess import Placement, normalise_grids, to_grid
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard
 from cxr_core.models.networks.architectures import FilmClassifier
-from cxr_core.models.networks.fusion import fuse_batch_norm
+from cxr_core.models.networks.batch_norm_folding import fold_batch_norm
 from cxr_core.models.store import load_card, load_network, load_ood_statistics
 from cxr_core.reading.calibration import calibrate_logits
 from cxr_core.reading.cores import PROCESS_CORES, CoreScheduler
@@ -41,7 +41,7 @@ class _ForwardPass:
 class Classifier:
     """A card, its network and the statistics of its training films. ood_detector: None scores every film 0.
 
-    network: with batch normalisation fused into its convolutions.  folder: where both were loaded from, if they were.
+    network: with batch normalisation folded into its convolutions.  folder: where both were loaded from, if they were.
     """
 
     card: ModelCard
@@ -64,7 +64,7 @@ class Classifier:
             detector = None
         classifier = cls(card=card, network=network, ood_detector=detector, folder=folder)
         try:
-            fuse_batch_norm(network, classifier._predict_noise)
+            fold_batch_norm(network, classifier._predict_noise)
         except (ReadingError, RuntimeError, ValueError) as error:
             raise ModelError(f"{printable(folder)} cannot read a film: {error}") from error
         return classifier

@@ -14,7 +14,7 @@ import torch
 from cxr_core.errors import ModelError, ReadingError
 from cxr_core.film.preprocess import Placement, normalise_grids, to_grid
 from cxr_core.film.radiograph import Radiograph
-from cxr_core.models.networks.fusion import fuse_batch_norm
+from cxr_core.models.networks.batch_norm_folding import fold_batch_norm
 from cxr_core.models.networks.segmenter import FilmSegmenter
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import load_segmenter, load_segmenter_card
@@ -43,7 +43,7 @@ class Segmenter:
         network = load_segmenter(folder, card).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         segmenter = cls(card=card, network=network)
         try:
-            fuse_batch_norm(network, segmenter._predict_noise)
+            fold_batch_norm(network, segmenter._predict_noise)
         except (ReadingError, RuntimeError) as error:
             raise ModelError(f"{printable(folder)} cannot segment a film: {error}") from error
         return segmenter

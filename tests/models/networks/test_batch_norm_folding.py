@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from cxr_core.models.networks.architectures import build_network
-from cxr_core.models.networks.fusion import fuse_batch_norm
+from cxr_core.models.networks.batch_norm_folding import fold_batch_norm
 
 
 def count_norms(network: nn.Module) -> int:
@@ -23,13 +23,13 @@ def learn_statistics(network: nn.Module) -> None:
 
 
 @pytest.mark.parametrize("backbone", ["plain_cnn", "mobilenetv3_small_050", "resnet18"])
-def test_a_fused_network_gives_the_same_logits(backbone):
+def test_a_folded_network_gives_the_same_logits(backbone):
     arguments = {"backbone": backbone, "findings": 2, "channels": 1, "side": 64}
     network = build_network("film_classifier", arguments).requires_grad_(False)
     learn_statistics(network)
     films = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(1))
     before = network(films)
-    assert fuse_batch_norm(network, lambda: network(films[:1]).numpy())
+    assert fold_batch_norm(network, lambda: network(films[:1]).numpy())
     assert count_norms(network) == 0
     np.testing.assert_allclose(network(films), before, rtol=1e-5, atol=1e-5)
 
@@ -60,6 +60,6 @@ def test_a_network_that_needs_its_layers_as_they_are_keeps_them(build):
     films = torch.rand(1, 3, 8, 8)
     before = network(films)
     names = list(network.state_dict())
-    assert not fuse_batch_norm(network, lambda: network(films).numpy())
+    assert not fold_batch_norm(network, lambda: network(films).numpy())
     assert list(network.state_dict()) == names
     assert torch.equal(network(films), before)

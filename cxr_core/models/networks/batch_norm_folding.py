@@ -17,15 +17,15 @@ TOLERANCE = 1e-4  # relative and absolute; rounding changes logits by 1e-6, a wr
 Undo = Callable[[], None]
 
 
-def fuse_batch_norm(network: nn.Module, predict: Callable[[], np.ndarray]) -> bool:
+def fold_batch_norm(network: nn.Module, predict: Callable[[], np.ndarray]) -> bool:
     """Fold the batch normalisation of a frozen network in eval mode into its convolutions, in place.
 
     Which convolution comes before is taken from the order of the layers in their module. Where the outputs change by
     more than TOLERANCE, this was wrong, and the network is left as it was. Activations stay in place.
-    predict: the network's output for some film.  Returns whether any layer was fused.
+    predict: the network's output for some film.  Returns whether any layer was folded.
     """
     expected = predict()
-    undo_each = [_fuse(*pair) for pair in list(_find_pairs(network))]
+    undo_each = [_fold(*pair) for pair in list(_find_pairs(network))]
     if _gives(predict, expected):
         return bool(undo_each)
     for undo in undo_each:
@@ -55,8 +55,8 @@ def _find_pairs(
                 yield module, first, name, second
 
 
-def _fuse(module: nn.Module, convolution: nn.Conv2d, name: str, norm: nn.BatchNorm2d) -> Undo:
-    """Fuse two layers of a module; `name` is that of the second. Returns what undoes it."""
+def _fold(module: nn.Module, convolution: nn.Conv2d, name: str, norm: nn.BatchNorm2d) -> Undo:
+    """Fold two layers of a module; `name` is that of the second. Returns what undoes it."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
     weight, bias = convolution.weight, convolution.bias
