@@ -72,11 +72,12 @@ def _ask_share(state: EvaluatePageState) -> float:
 
 
 def _show_rules(view: CoverageView, share: float) -> None:
-    rows = []
+    rows, means = [], []
     for rule in RULES:
         if rule not in view.measured:
             continue
         figures = view.measured[rule].figures
+        means.append(f"{RULE_NAMES[rule]} {_format(figures.mean_error)}")
         at = next(one for one in figures.at if one.decided == share)
         rows.append(
             {
@@ -85,7 +86,6 @@ def _show_rules(view: CoverageView, share: float) -> None:
                 "Missed": _format(at.missed),
                 "False alarms": _format(at.false_alarms),
                 "Films decided": f"{at.error.n:,}, {at.error.positives:,} positive",
-                "Mean error": _format(figures.mean_error),
             }
         )
     st.markdown(f"**At {_percent(share)} decided**")
@@ -97,8 +97,9 @@ def _show_rules(view: CoverageView, share: float) -> None:
         f"Distance counts in log-odds from {thresholds}; the out-of-distribution score orders the films and leaves "
         "their calls as they are. The conformal rule rejects the class whose p-value on validation films is smaller, "
         "and is the surer the smaller it is. Missed: of the decided films with the finding. False alarms: of those "
-        "without. Mean error: over all shares from 1 % to 100 %."
+        "without. Where no decided film is wrong, no resample has a wrong one either: its interval says nothing."
     )
+    st.caption(f"Mean error over all shares from 1 % to 100 %: {'; '.join(means)}.")
 
 
 def _show_reasons(view: CoverageView) -> None:
