@@ -64,6 +64,12 @@ class DecodeWorker:
         """The number of the process; None when none is running."""
         return None if self._child is None else self._child.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the process lives, at work or not."""
+        child = self._child
+        return child is not None and child.is_running
+
     def start(self) -> None:
         """Start the process, if there is none, without waiting for it. Raises UndecodableFilm if it cannot start."""
         with self._lock:
@@ -168,6 +174,16 @@ class DecodePool:
         """Start every worker without waiting for it."""
         for worker in self._workers:
             worker.start()
+
+    def start_ended(self) -> int:
+        """Start the workers whose process has ended, without waiting for those at work; how many there were.
+
+        Raises UndecodableFilm when one cannot start.
+        """
+        ended = [worker for worker in self._workers if not worker.is_running]
+        for worker in ended:
+            worker.start()
+        return len(ended)
 
     def decode(self, data: bytes) -> Radiograph:
         """Decode on the next worker that is free; see DecodeWorker.decode."""

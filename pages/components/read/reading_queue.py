@@ -43,6 +43,12 @@ class ReadingQueue:
             self._turns.remove(turn)
             self._changed.notify_all()
 
+    def count(self) -> tuple[int, int]:
+        """How many readings have a place, and how many wait for one."""
+        with self._changed:
+            running = min(len(self._turns), self._places)
+            return running, len(self._turns) - running
+
     def go_behind(self, turn: "Turn") -> bool:
         """Move a turn to the end of the queue, if anybody waits; whether it has to wait now."""
         with self._changed:
