@@ -36,6 +36,7 @@ def show_page() -> None:
                 st.Page("pages/train.py", title="Train"),
                 st.Page("pages/evaluate.py", title="Evaluate"),
                 st.Page("pages/models.py", title="Models"),
+                st.Page("pages/site.py", title="Site"),
             ],
         }
     )
@@ -53,9 +54,11 @@ if __name__ == "__main__":
 else:
     from pages.components.error_boundary import report_fault
     from pages.components.server import prepare_server, server_middleware
+    from pages.components.service.routes import service_routes
 
     app = st.App(
         __file__,
+        routes=service_routes(),
         middleware=server_middleware(),
         lifespan=prepare_server,
         on_script_error=report_fault,

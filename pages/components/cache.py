@@ -173,11 +173,16 @@ def start_warm_up() -> threading.Thread:
 
 def _warm_up() -> None:
     time.sleep(FIRST_PAINT_S)
+    warm_models()
+
+
+def warm_models() -> None:
+    """Load the models and read a drawing with them, unless that was done before."""
     try:
         load_reader().warm()
         _exempt_from_garbage_collection()
     except SilhouetteError as error:
-        # The page shows the same error with the first film.
+        # Pages and service say the same with the first film.
         log.warning("the models did not load: %s", error)
 
 

@@ -21,6 +21,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.workspace.malloc import erase_in_server_too, overwrite_freed_memory
 from pages.components import cache
+from pages.components.service.error_answers import answer_error
+from pages.components.service.routes import is_service_path, is_switched_on
 from pages.components.streamlit_internals import keep_upload_answers
 
 HOSTS_VARIABLE = "CXR_ALLOWED_HOSTS"
@@ -68,7 +70,8 @@ def server_middleware() -> list[Middleware]:
 async def prepare_server(app: st.App) -> AsyncIterator[dict[str, object]]:
     """While the server runs, no upload is lost or written to a temporary file, and memory of films is overwritten.
 
-    What reads films is imported before the first page is asked for: beside it, both would take longer.
+    What reads films is imported before the first page is asked for: beside it, both would take longer. With the service
+    the models are loaded too, so that it is ready once it answers.
     """
     keep_upload_answers()
     MultiPartParser.spool_max_size = 2 * MAX_BYTES
@@ -77,6 +80,8 @@ async def prepare_server(app: st.App) -> AsyncIterator[dict[str, object]]:
     erase_in_server_too(loop.call_soon_threadsafe)
     with ThreadPoolExecutor(1) as importer:  # its thread ends; one of the loop's own would stay
         await loop.run_in_executor(importer, cache.import_reader)
+        if is_switched_on():
+            await loop.run_in_executor(importer, cache.warm_models)
     yield {}
     erase_in_server_too(None)
 
@@ -105,7 +110,13 @@ class RequestGuard:
             await send(message)
 
         if scope["type"] in ("http", "websocket") and not self._is_allowed(Headers(scope=scope)):
-            await PlainTextResponse(REFUSAL, 403)(scope, receive, send_with_headers)
+            for_program = is_service_path(scope["path"])
+            refusal = (
+                answer_error(REFUSAL.strip(), 403)
+                if for_program
+                else PlainTextResponse(REFUSAL, 403)
+            )
+            await refusal(scope, receive, send_with_headers)
         else:
             await self.app(scope, receive, send_with_headers)
 

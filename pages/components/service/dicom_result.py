@@ -1,0 +1,28 @@
+"""Makes the structured report of a film for a client that asks for DICOM. Nothing of it is kept or written."""
+
+import threading
+
+from cxr_core.dicom_io.header import HeaderReader
+from cxr_core.reading.results import Examination, Reading
+
+
+class ReportMaker:
+    """Makes structured reports, one at a time. The process that reads headers starts with the first one."""
+
+    def __init__(self) -> None:
+        self._headers = HeaderReader()
+        self._lock = threading.Lock()
+
+    def make_report(self, data: bytes, examination: Examination, reading: Reading) -> bytes:
+        """The bytes of the structured report of a DICOM film.
+
+        Raises FilmRefused for a film that no report can belong to, ReadingError where film and header do not agree.
+        """
+        # highdicom takes a second to import, which a service without such clients need not spend.
+        from cxr_core.dicom_io.result_writer import describe_result
+        from cxr_core.dicom_io.results import build_objects, encode_object
+
+        with self._lock:
+            header = self._headers.read(data)
+            (report,) = build_objects(describe_result(examination, reading), header, ["sr"])
+            return encode_object(report)
