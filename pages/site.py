@@ -45,7 +45,9 @@ def page() -> None:
         WATCHING: lambda: show_watching(state, question),
         HISTORY: lambda: show_history(question),
     }
-    tabs = st.tabs(list(contents), default=state.tab, key="site-tab", on_change="rerun")
+    tabs = st.tabs(
+        list(contents), default=state.tab, key=state.widget_key("tab"), on_change="rerun"
+    )
     for (name, show), tab in zip(contents.items(), tabs, strict=True):
         if tab.open:
             state.tab = name

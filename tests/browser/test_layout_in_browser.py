@@ -5,7 +5,14 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.test_read_page_in_browser import drop, film
 
-PAGES = {"": "Read", "data": "Data", "train": "Train", "evaluate": "Evaluate", "models": "Models"}
+PAGES = {
+    "": "Read",
+    "data": "Data",
+    "train": "Train",
+    "evaluate": "Evaluate",
+    "models": "Models",
+    "site": "Site",
+}
 SCREENS = ((390, 844), (820, 1180), (1440, 900), (2560, 1440))
 MIN_CONTRAST = 4.5  # WCAG 2.2, success criterion 1.4.3
 

@@ -5,7 +5,7 @@ import streamlit as st
 from cxr_core.data.prepare import open_data
 from cxr_core.data.registry import list_datasets
 from cxr_core.data.subsets import list_subsets
-from cxr_core.presentation.wording import split_name
+from cxr_core.presentation.wording import format_count, split_name
 from cxr_core.site.acceptance import MIN_PATIENTS, compare_with_validation
 from cxr_core.site.acceptance_record import build_record, write_acceptance
 from cxr_core.site.learnt_films import UNKNOWN, LearntFilms, read_learnt_films
@@ -13,6 +13,7 @@ from cxr_core.site.local_films import LocalFilms, select_films
 from cxr_core.site.validation_scores import read_validation_scores
 from cxr_core.workspace.log import log_task
 from pages.components.background_tasks import BackgroundTask
+from pages.components.markdown import plain
 from pages.components.page_links import link_to_data_page
 from pages.components.site.drop_zones import (
     READING,
@@ -47,6 +48,10 @@ def choose_films(state: SitePageState, question: Question) -> None:
 
 def _offer_dropped(state: SitePageState, question: Question) -> None:
     uploads = ask_dropped_films(state, question)
+    if any(uploads.values()):
+        free, showing = (format_count(len(uploads[label]), "films") for label in (0, 1))
+        name = plain(question.finding_name)
+        st.markdown(f"Dropped: {free} free of {name}, {showing} with it.")
     if not _offer_test(state, disabled=not any(uploads.values())):
         return
     films = take_dropped_films(uploads)
