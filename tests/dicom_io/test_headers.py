@@ -205,12 +205,12 @@ def test_a_header_that_fills_the_memory_or_takes_too_long_is_refused_and_the_nex
 
 
 def test_mutated_headers_give_a_header_or_a_refusal_and_sound_objects(tmp_path):
-    """800 headers with bytes changed anywhere before the pixels: never another error."""
+    """400 headers with bytes changed anywhere before the pixels: never another error."""
     film = film_file(SMALL, SpecificCharacterSet="ISO_IR 100", PatientSex="F", StudyDate="20261101")
     generator = np.random.default_rng(22)
     end = film.rindex(b"\xe0\x7f\x10\x00")
     read = 0
-    for _ in range(800):
+    for _ in range(400):
         data = bytearray(film)
         for place in generator.integers(132, end, generator.integers(1, 4)):
             data[place] = generator.integers(256)
@@ -220,11 +220,11 @@ def test_mutated_headers_give_a_header_or_a_refusal_and_sound_objects(tmp_path):
             continue
         read += 1
         header_of(bytes(data)).to_dataset()
-    assert read > 200
+    assert read > 100
 
 
 def test_films_of_the_collection_give_sound_objects_or_a_sentence(real_data: Path, tmp_path):
-    """Real headers, of devices of every kind; one of each kind is checked whole. Models are not asked: the reading is that of a drawing."""
+    """Real headers, one of each kind of image checked whole. The reading is that of a drawing."""
     drawn = read_once()
     refusals, checked = [], set()
     for path in sorted(path for path in (real_data / "dicom").rglob("*") if path.is_file()):
