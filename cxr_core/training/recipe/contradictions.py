@@ -50,6 +50,10 @@ def find_idle_fields(recipe: Recipe) -> dict[str, str]:
             recipe.split != "given" and recipe.fold is None and recipe.saved_split is None,
             ("validation_share",),
         ),
+        "the augmentation neither downsamples films nor stores them as JPEGs": (
+            not (recipe.augmentation.low_resolution or recipe.augmentation.jpeg),
+            ("consistency_weight",),
+        ),
         "a model for segmentation has a head and a loss of its own": (
             bool(recipe.structures),
             ("head", "neck", "hidden", "two_class", "finding_weight", "label_smoothing", "balance"),
