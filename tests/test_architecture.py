@@ -267,7 +267,7 @@ def test_imports_point_down_or_sideways() -> None:
         ("cxr_core.promotion.publish", "from cxr_core.training import fit", True),
         ("cxr_core.__main__", "from cxr_core.reading.reader import Reader", True),
         ("pages.read", "from pages.components import cache", True),
-        ("pages.read", "from train.arguments import Parser", False),
+        ("pages.read", "from train.command_line.arguments import Parser", False),
         ("train.fit", "from pages.components import cache", False),
         ("app", "from pages.components import cache", True),
         ("pages.read", "import app", True),

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from cxr_core.errors import SilhouetteError, SiteError
 from cxr_core.workspace.log import add_details, log_task
 from cxr_core.workspace.terminal import accept_any_text
-from train.arguments import Parser, parse_name_or_path, parse_share
-from train.progress import report_progress
+from train.command_line.arguments import Parser, parse_name_or_path, parse_share
+from train.command_line.progress import report_progress
 
 if TYPE_CHECKING:
     from cxr_core.data.prepare_apart import StageProgress
@@ -167,7 +167,7 @@ def _find_classifier(name: str) -> tuple[Path, ModelCard]:
     """The folder and the card of a classifier. Raises SiteError for a segmenter."""
     from cxr_core.models.card import ModelCard
     from cxr_core.models.card_file import read_card
-    from train.model_names import find_model_folder
+    from train.command_line.model_names import find_model_folder
 
     folder = find_model_folder(name)
     card = read_card(folder)

@@ -7,8 +7,8 @@ import sys
 
 from cxr_core.errors import SilhouetteError
 from cxr_core.workspace.terminal import accept_any_text
-from train.arguments import Parser, add_data, parse_path_argument
-from train.progress import report_progress
+from train.command_line.arguments import Parser, add_data, parse_path_argument
+from train.command_line.progress import report_progress
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from cxr_core.errors import ModelError, SilhouetteError
 from cxr_core.workspace.terminal import accept_any_text
-from train.arguments import Parser, add_data, parse_name_or_path, parse_path_argument
-from train.progress import ProgressBar
+from train.command_line.arguments import Parser, add_data, parse_name_or_path, parse_path_argument
+from train.command_line.progress import ProgressBar
 
 if TYPE_CHECKING:
     from cxr_core.data.manifest import Manifest
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     from cxr_core.training.export.fusion import FINDING, fuse_with_ratio
     from cxr_core.training.run_data import find_run, split_manifest
     from cxr_core.training.run_split import find_recipe_split
-    from train.model_names import find_model_folder
+    from train.command_line.model_names import find_model_folder
 
     try:
         folder = find_model_folder(given.model)

@@ -16,7 +16,7 @@ from cxr_core.errors import DataError, SilhouetteError
 from cxr_core.workspace.atomic import atomic_write
 from cxr_core.workspace.paths import workspace
 from cxr_core.workspace.terminal import accept_any_text
-from train.arguments import Parser, parse_path_argument
+from train.command_line.arguments import Parser, parse_path_argument
 
 if TYPE_CHECKING:
     from cxr_core.evaluation.compare import ComparedEvaluation, Comparison

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from cxr_core.errors import RecipeError, RunError, SilhouetteError
 from cxr_core.presentation.wording import finding_name
 from cxr_core.workspace.terminal import accept_any_text
-from train.arguments import (
+from train.command_line.arguments import (
     DATA,
     DEVICE,
     INIT,
@@ -28,7 +28,12 @@ from train.arguments import (
     load_given_recipe,
     parse_name_or_path,
 )
-from train.progress import ProgressBar, create_event_display, report_progress, stop_on_signals
+from train.command_line.progress import (
+    ProgressBar,
+    create_event_display,
+    report_progress,
+    stop_on_signals,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

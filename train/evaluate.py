@@ -19,7 +19,7 @@ from cxr_core.presentation.wording import SPLIT_NAMES
 from cxr_core.workspace.log import add_details, log_task
 from cxr_core.workspace.paths import workspace
 from cxr_core.workspace.terminal import accept_any_text
-from train.arguments import (
+from train.command_line.arguments import (
     METHODS,
     Parser,
     add_data,
@@ -27,7 +27,7 @@ from train.arguments import (
     parse_path_argument,
     parse_recalibration,
 )
-from train.progress import report_progress
+from train.command_line.progress import report_progress
 
 if TYPE_CHECKING:
     from cxr_core.data.manifest import Manifest
@@ -109,7 +109,7 @@ def evaluate(
     from cxr_core.reading.classifier import Classifier
     from cxr_core.reading.segmenter import Segmenter
     from cxr_core.training.run_data import films_of_split, find_run
-    from train.model_names import find_model_folder
+    from train.command_line.model_names import find_model_folder
 
     run, folder = find_run(Path(name)), find_model_folder(name)
     model = Segmenter.load(folder) if is_segmenter(folder) else Classifier.load(folder)
@@ -175,7 +175,7 @@ def _evaluate_model(
     from cxr_core.evaluation.metrics.figures import BALANCED
     from cxr_core.evaluation.metrics.recalibrate import recalibrate, require_recalibratable
     from cxr_core.reading.segmenter import Segmenter
-    from train.model_names import load_segmenter_named
+    from train.command_line.model_names import load_segmenter_named
 
     if isinstance(model, Segmenter):
         return _evaluate_segmenter(model, selected.inside, split, options, progress)
@@ -259,7 +259,7 @@ def _load_comparator(name: str | None) -> Classifier | None:
     """The classifier of that name or folder, or the installed one that answers cardiomegaly; None without any."""
     from cxr_core.evaluation.segmentation.ratio import load_installed_comparator
     from cxr_core.reading.classifier import Classifier
-    from train.model_names import find_model_folder
+    from train.command_line.model_names import find_model_folder
 
     return Classifier.load(find_model_folder(name)) if name else load_installed_comparator()
 

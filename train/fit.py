@@ -14,7 +14,7 @@ from cxr_core.models.networks.user_code import allow_code, hash_code
 from cxr_core.training.recipe.field_help import format_flag_help
 from cxr_core.training.runs.annotation import make_annotation
 from cxr_core.workspace.terminal import accept_any_text
-from train.arguments import (
+from train.command_line.arguments import (
     DATA,
     DEVICE,
     INIT,
@@ -26,7 +26,7 @@ from train.arguments import (
     parse_name_or_path,
     parse_path_argument,
 )
-from train.progress import ProgressBar, create_event_display, stop_on_signals
+from train.command_line.progress import ProgressBar, create_event_display, stop_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable

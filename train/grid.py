@@ -15,14 +15,14 @@ from cxr_core.training.recipe.recipe_file import find_recipe_file, load_recipe
 from cxr_core.workspace.atomic import atomic_write
 from cxr_core.workspace.paths import RECIPES, workspace
 from cxr_core.workspace.terminal import accept_any_text
-from train.arguments import (
+from train.command_line.arguments import (
     DEVICE,
     Parser,
     add_data,
     add_overrides,
     parse_path_argument,
 )
-from train.progress import ProgressBar, create_event_display, stop_on_signals
+from train.command_line.progress import ProgressBar, create_event_display, stop_on_signals
 
 if TYPE_CHECKING:
     from cxr_core.training.recipe.recipe import Recipe

@@ -27,7 +27,7 @@ from cxr_core.models.registry.registry import (
 )
 from cxr_core.models.registry.undo import undo_last_change
 from cxr_core.workspace.terminal import accept_any_text
-from train.arguments import Parser, parse_path_argument
+from train.command_line.arguments import Parser, parse_path_argument
 
 CHANGES = {
     "activate": "read films with this version from now on; a model that it replaces is retired",

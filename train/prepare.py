@@ -10,8 +10,8 @@ from cxr_core.data.checks.issue_kinds import ISSUES
 from cxr_core.data.sources.kinds import KINDS
 from cxr_core.errors import SilhouetteError
 from cxr_core.workspace.terminal import accept_any_text
-from train.arguments import DATA, Parser, parse_name_or_path
-from train.progress import ProgressBar
+from train.command_line.arguments import DATA, Parser, parse_name_or_path
+from train.command_line.progress import ProgressBar
 
 if TYPE_CHECKING:
     from cxr_core.data.checks.decision import Action

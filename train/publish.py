@@ -14,8 +14,8 @@ from cxr_core.errors import SilhouetteError
 from cxr_core.jobs.activity import GATE_ACTIVITY, track_activity
 from cxr_core.training.runs.run_files import has_run
 from cxr_core.workspace.terminal import accept_any_text
-from train.arguments import Parser, parse_path_argument
-from train.progress import ProgressBar
+from train.command_line.arguments import Parser, parse_path_argument
+from train.command_line.progress import ProgressBar
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -16,7 +16,7 @@ from cxr_core.training.runs.annotation import (
 )
 from cxr_core.workspace.paths import printable
 from cxr_core.workspace.terminal import accept_any_text
-from train.arguments import Parser
+from train.command_line.arguments import Parser
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cxr_core.errors import RecipeError, SilhouetteError
 from cxr_core.workspace.terminal import accept_any_text
-from train.arguments import (
+from train.command_line.arguments import (
     DEVICE,
     INIT,
     RECIPE,
@@ -23,7 +23,7 @@ from train.arguments import (
     parse_name_or_path,
     parse_path_argument,
 )
-from train.progress import ProgressBar, create_event_display, stop_on_signals
+from train.command_line.progress import ProgressBar, create_event_display, stop_on_signals
 
 if TYPE_CHECKING:
     from cxr_core.training.recipe.recipe import Recipe

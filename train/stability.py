@@ -16,8 +16,8 @@ from cxr_core.errors import SilhouetteError
 from cxr_core.presentation.wording import SPLIT_NAMES
 from cxr_core.workspace.paths import printable, workspace
 from cxr_core.workspace.terminal import accept_any_text
-from train.arguments import Parser, add_data, parse_path_argument
-from train.progress import ProgressBar
+from train.command_line.arguments import Parser, add_data, parse_path_argument
+from train.command_line.progress import ProgressBar
 
 if TYPE_CHECKING:
     from cxr_core.evaluation.robustness.stability import (

@@ -58,18 +58,18 @@ def choose_local_decisions(
     A class with fewer than MIN_PATIENTS patients keeps the model's own threshold, recalibrated where the site is.
     """
     probabilities = _to_card_scale(expit(local.log_odds), card, local.finding, recalibration)
-    moved = replace(local, log_odds=logit(probabilities.clip(1e-12, 1 - 1e-12)))
-    enough = {label: moved.of_class(label).count_patients() >= MIN_PATIENTS for label in (0, 1)}
+    corrected = replace(local, log_odds=logit(probabilities.clip(1e-12, 1 - 1e-12)))
+    enough = {label: corrected.of_class(label).count_patients() >= MIN_PATIENTS for label in (0, 1)}
     owns = card.decisions.get(local.finding, ()) if any(enough.values()) else ()
     decisions = [
-        _choose_decision(own, moved, card, recalibration, enough)
+        _choose_decision(own, corrected, card, recalibration, enough)
         for own in owns
         if own.name in ERRORS
     ]
     return LocalDecisions(
         finding=local.finding,
         decisions=tuple(decisions),
-        sentence=_describe(moved, enough, decisions),
+        sentence=_describe(corrected, enough, decisions),
     )
 
 

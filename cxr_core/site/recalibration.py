@@ -110,12 +110,12 @@ def fit_local_recalibration(
     except DataError as error:
         raise SiteError(f"these films cannot be recalibrated by: {error}") from error
     chosen = prevalence is not None and not borrowed
-    moved = Correction(slope=1.0, intercept=films.no_change, description="").apply(
+    at_prevalence = Correction(slope=1.0, intercept=films.no_change, description="").apply(
         films.probabilities
     )
-    before = moved if chosen else films.probabilities
+    before = at_prevalence if chosen else films.probabilities
     figures = _measure_errors(films, before, left_out, seed)
-    refused = _find_refusal(films, before, moved, left_out)
+    refused = _find_refusal(films, before, at_prevalence, left_out)
     present = int((local.labels == 1).sum())
     share = present / len(local.labels)
     recalibration = LocalRecalibration(
@@ -232,12 +232,12 @@ def _measure_errors(
 
 
 def _find_refusal(
-    films: FittingFilms, before: np.ndarray, moved: np.ndarray, after: np.ndarray
+    films: FittingFilms, before: np.ndarray, at_prevalence: np.ndarray, after: np.ndarray
 ) -> str:
-    """Why a recalibration is not better; "" where it is. moved: by the prevalence of the films alone."""
+    """Why a recalibration is not better; "" where it is. at_prevalence: by the prevalence of the films alone."""
     losses = [
         float(metrics.log_loss(probabilities, films.labels, films.weights))
-        for probabilities in (before, moved, after)
+        for probabilities in (before, at_prevalence, after)
     ]
     errors = [
         float(metrics.expected_calibration_error(probabilities, films.labels, films.weights))

@@ -51,9 +51,9 @@ def _find_in_class(
     films = local.of_class(label)
     limit = max(np.quantile(other, LIKE_OTHER_CLASS), np.quantile(own, 1 - UNLIKE_OWN_CLASS))
     ranked = np.argsort(-sign * films.log_odds, kind="stable")
-    most = max(1, min(MOST_NAMED, int(LARGEST_SHARE * len(ranked))))
+    count = max(1, min(MOST_NAMED, int(LARGEST_SHARE * len(ranked))))
     return tuple(
-        _describe(films, row, label) for row in ranked[:most] if sign * films.log_odds[row] > limit
+        _describe(films, row, label) for row in ranked[:count] if sign * films.log_odds[row] > limit
     )
 
 

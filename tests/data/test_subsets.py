@@ -26,7 +26,7 @@ from cxr_core.errors import DataError
 from cxr_core.training.run_data import absolute_folders
 from cxr_core.workspace.json_record import read_record_file
 from tests.pages.fake_datasets import register
-from train.arguments import SUBSET, Parser, add_data
+from train.command_line.arguments import SUBSET, Parser, add_data
 
 pytestmark = pytest.mark.usefixtures("workspace")
 

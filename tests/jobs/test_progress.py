@@ -7,7 +7,7 @@ from tqdm import std
 
 from cxr_core.errors import DataError
 from cxr_core.training.runs.events import PreparationProgress, RunBegun, RunStopped, StepDone
-from train.progress import ProgressBar, create_event_display
+from train.command_line.progress import ProgressBar, create_event_display
 
 
 def lines_of(out: io.StringIO) -> list[str]:

@@ -21,7 +21,7 @@ STEPS = (
 
 
 def compress_films(films: Tensor, quality: Tensor) -> Tensor:
-    """The films after they were stored as JPEG files and opened again. No gradient passes the rounding.
+    """The films after they were stored as JPEG files and decoded again. No gradient passes the rounding.
 
     films: (B, 1, H, W) in [0, 1].  quality: (B,) from 1 to 100 as libjpeg scales its tables; 0 leaves a film alone.
     """
@@ -34,9 +34,9 @@ def compress_films(films: Tensor, quality: Tensor) -> Tensor:
     cosines = _cosines().to(films)
     spectrum = cosines @ _to_blocks(grey) @ cosines.T
     blocks = cosines.T @ ((spectrum / steps).round() * steps) @ cosines
-    opened = (_from_blocks(blocks) + 128).round().clamp(0, 255) / 255
-    opened = opened[..., :height, :width]
-    return torch.where((quality > 0).view(-1, 1, 1, 1), opened, films)
+    decoded = (_from_blocks(blocks) + 128).round().clamp(0, 255) / 255
+    decoded = decoded[..., :height, :width]
+    return torch.where((quality > 0).view(-1, 1, 1, 1), decoded, films)
 
 
 def _quantisation_steps(quality: Tensor) -> Tensor:

@@ -45,13 +45,13 @@ def describe_segmenter(card: SegmenterCard) -> JsonObject:
 
 
 def _describe(card: ModelCard | SegmenterCard) -> JsonObject:
-    facts = {name: card.training[name] for name in TRAINING_FACTS if card.training.get(name)}
+    training = {name: card.training[name] for name in TRAINING_FACTS if card.training.get(name)}
     return {
         "model": card.model,
         "version": card.version,
         "population": _describe_population(card.population),
         "weights_sha256": card.weights_sha256,
-        "training": facts,
+        "training": training,
     }
 
 

@@ -29,7 +29,7 @@ from cxr_core.evaluation.store.folder import Evaluation
 from cxr_core.models.figures import Figure
 from tests.evaluation.report_pages import render_section
 from tests.tiny import tiny_card
-from train.arguments import parse_recalibration
+from train.command_line.arguments import parse_recalibration
 from train.evaluate import _parser
 
 VALIDATION = {"validation": {"pneumonia": {"auroc": Figure(0.9, 0.8, 0.95, 1000, 300).to_json()}}}

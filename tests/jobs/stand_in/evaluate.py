@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from cxr_core.errors import DataError, SilhouetteError
-from train.progress import report_progress
+from train.command_line.progress import report_progress
 
 
 def main() -> int:
