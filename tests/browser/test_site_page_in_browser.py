@@ -58,9 +58,11 @@ def button(page: Page, name: str) -> Locator:
 
 
 def test_accept_recalibrate_install_read_and_revoke(page: Page, app: str, real_data: Path) -> None:
+    page.set_default_timeout(WAIT_MS)
     healthy, ill = films_of(real_data, "NORMAL"), films_of(real_data, "PNEUMONIA")
     page.goto(app)
     page.locator("input[type=file]").set_input_files(str(healthy[-1]))
+    page.get_by_text("Add films (1 in this study)").wait_for(timeout=WAIT_MS)
     button(page, "Child of 1 to 5").click()
     before = read_number(page)
 

@@ -26,10 +26,11 @@ PREVALENCE = 0.5
 # Centres of the classes on validation, in log-odds, and their spread, with which the model is calibrated.
 FREE, SHOWING = -1.5, 1.5
 SPREAD = 3**0.5
+OF_A_CLASS = 2000  # validation films
 
 
 def install_model(workspace: Path, version: str = "1.0.0") -> ModelCard:
-    """A model for pneumonia in children, with what 200 validation films of each class scored."""
+    """A model for pneumonia in children, with what its validation films scored."""
     decisions = tuple(
         DecisionThresholds(
             name=name, error=error, present_from=0.6, absent_below=0.4, source="chosen by a test"
@@ -47,9 +48,9 @@ def install_model(workspace: Path, version: str = "1.0.0") -> ModelCard:
     folder = tiny_model(workspace / "models", card)
     card = load_card(folder)
     scores = summarise_finding(
-        np.concatenate([draw_log_odds(200, FREE), draw_log_odds(200, SHOWING)]),
-        np.repeat([0, 1], 200),
-        np.arange(400).astype(str),
+        np.concatenate([draw_log_odds(OF_A_CLASS, FREE), draw_log_odds(OF_A_CLASS, SHOWING)]),
+        np.repeat([0, 1], OF_A_CLASS),
+        np.arange(2 * OF_A_CLASS).astype(str),
     )
     write_validation_scores(
         folder,
