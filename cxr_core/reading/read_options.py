@@ -59,7 +59,10 @@ def parse_age(text: str) -> float:
 
 
 def parse_prevalence(text: str) -> tuple[str | None, float]:
-    """A finding and its prevalence, such as `cardiomegaly=0.1`; None for every finding (`0.1`). Raises SettingsError."""
+    """A finding and its prevalence, such as `cardiomegaly=0.1`; None for every finding (`0.1`).
+
+    Raises SettingsError.
+    """
     name, equals, share = text.rpartition("=")
     finding = finding_named(name) if equals else None
     if equals and finding is None:
