@@ -15,6 +15,8 @@ from benchmarks.table import Row, milliseconds, p95
 from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.reader import Reader
+from cxr_core.workspace.malloc import overwrite_freed_memory
+from cxr_core.workspace.openmp import let_idle_threads_sleep
 
 FILMS, ROUNDS = 6, 9
 REFUSED = 40  # films of a round that are no films, so that little but the way there is computed
@@ -29,6 +31,8 @@ def rows() -> list[Row]:
     refused = [films[0][100:]] * REFUSED
     os.environ["CXR_SERVICE"] = "on"
     with serve(ROOT) as server, Reader.installed() as reader, httpx.Client(timeout=120) as client:
+        overwrite_freed_memory()  # as the server does
+        let_idle_threads_sleep()
         reader.warm()
         address = f"{server.address}/api/v1/read?age=54"
         there = [psutil.Process(server.pid), *psutil.Process(server.pid).children()]
