@@ -69,6 +69,7 @@ class FittingFilms:
     """N films to fit to, those that stand in included. weights: (N,) how often each counts.
 
     no_change: the intercept that leaves probabilities as they are, moved to the prevalence of these films.
+    intercept_alone: whether validation films stand in for a class, which say nothing about the slope here.
     """
 
     probabilities: np.ndarray
@@ -76,6 +77,7 @@ class FittingFilms:
     patients: np.ndarray
     weights: np.ndarray
     no_change: float
+    intercept_alone: bool = False
 
     def select(self, rows: np.ndarray) -> "FittingFilms":
         """Some of the films. rows: (N,) bool."""
@@ -85,7 +87,11 @@ class FittingFilms:
     def fit(self) -> Correction:
         """The correction of these films."""
         return fit_towards_no_change(
-            self.probabilities, self.labels, self.weights, no_change=self.no_change
+            self.probabilities,
+            self.labels,
+            self.weights,
+            no_change=self.no_change,
+            intercept_alone=self.intercept_alone,
         )
 
 
@@ -183,6 +189,7 @@ def _gather_films(
             patients=np.concatenate([films.patients, stand_ins]),
             weights=np.concatenate([films.weights, np.full(len(values), weight)]),
             no_change=0.0,
+            intercept_alone=True,
         ),
         "present" if label else "absent",
     )

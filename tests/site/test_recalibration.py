@@ -99,6 +99,7 @@ def test_one_class_alone_mends_a_shift_with_validation_films_in_place_of_the_oth
     local = draw_site(np.random.default_rng(7), 60, shift=(3.0, 0.0))
     fitted = fit_local_recalibration(local, SCORES, CARD)
     assert fitted.borrowed == "present"
+    assert (fitted.slope, fitted.method) == (1.0, "intercept")
     assert fitted.refused == ""
     assert fitted.intercept < -0.5
     assert (fitted.fitted_prevalence, fitted.prevalence) == (None, None)

@@ -110,17 +110,19 @@ def fit_towards_no_change(
     weights: np.ndarray | None = None,
     *,
     no_change: float = 0.0,
+    intercept_alone: bool = False,
 ) -> Correction:
     """Slope and intercept, or with few films of a class the intercept alone, drawn towards "no change" by a ridge.
 
     probabilities, labels 0 or 1: (N,).  weights: (N,) how often each film counts; None = once.  no_change: the
     intercept that a ridge draws to, the difference in prior log-odds where the films have another prevalence.
-    The penalty is that of Gaussian priors, so that it fades as films are added. Raises DataError where the best line
+    intercept_alone: keep the slope at 1, however many films there are. The penalty is that of Gaussian priors, so that it fades as films are added. Raises DataError where the best line
     reverses the order. Source: le Cessie & van Houwelingen 1992, Appl. Stat. 41:191-201.
     """
     weights = np.ones(len(labels)) if weights is None else weights
     log_odds = _log_odds(probabilities)
-    with_slope = min(int((labels == 1).sum()), int((labels == 0).sum())) >= MIN_OF_A_CLASS
+    fewer = min(int((labels == 1).sum()), int((labels == 0).sum()))
+    with_slope = fewer >= MIN_OF_A_CLASS and not intercept_alone
     slope, intercept = _fit_ridge(log_odds, labels, weights, no_change, with_slope)
     if not slope > 0:
         raise DataError(
