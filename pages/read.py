@@ -11,7 +11,8 @@ from pages.components.session import read_page_state
 
 SCOPE = (
     "The models that ship read frontal chest films for **cardiomegaly in adults** and **pneumonia in children of 1 to "
-    "5**, and measure the heart (CTR). They miss everything else."
+    "5**. They also say whether an **adult's film is abnormal**, and measure the heart (CTR). No other finding is "
+    "looked for."
 )
 
 

@@ -32,7 +32,7 @@ def test_first_look_says_what_is_read_for_whom_and_that_the_rest_is_missed(app: 
     (scope,) = [caption.value for caption in app.caption if "cardiomegaly" in caption.value]
     assert "in adults" in scope
     assert "pneumonia in children of 1 to 5" in scope.replace("*", "")
-    assert "miss everything else" in scope
+    assert "No other finding is looked for" in scope
     upload(app, heart=film(0.5))
     assert scope not in visible_text(app)
 
