@@ -116,7 +116,8 @@ def fit_towards_no_change(
 
     probabilities, labels 0 or 1: (N,).  weights: (N,) how often each film counts; None = once.  no_change: the
     intercept that a ridge draws to, the difference in prior log-odds where the films have another prevalence.
-    intercept_alone: keep the slope at 1, however many films there are. The penalty is that of Gaussian priors, so that it fades as films are added. Raises DataError where the best line
+    intercept_alone: keep the slope at 1, however many films there are.
+    The penalty is that of Gaussian priors, so that it fades as films are added. Raises DataError where the best line
     reverses the order. Source: le Cessie & van Houwelingen 1992, Appl. Stat. 41:191-201.
     """
     weights = np.ones(len(labels)) if weights is None else weights

@@ -13,7 +13,7 @@ from cxr_core.reading.results import Examination, Reading
 
 
 class ReportMaker:
-    """Makes structured reports, one at a time. The process that reads a header ends with it, and forgets the patient."""
+    """Makes structured reports, one at a time. The process that reads a header ends with it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
