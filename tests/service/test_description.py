@@ -1,6 +1,7 @@
 """The OpenAPI description is sound, and true to the routes, the options and the constants of the program."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -24,7 +25,9 @@ def send(method: str, path: str, **headers: str) -> httpx.Response:
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.request(method, path, headers=headers)
 
-    return asyncio.run(request())
+    # In a thread of its own: a browser test before this one may have left an event loop running in this one.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(request())).result()
 
 
 @pytest.fixture

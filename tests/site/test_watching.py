@@ -1,8 +1,10 @@
 """Counting a site's readings by week: what is kept and what never is, several writers, a full disk, and the switch."""
 
 import json
-import multiprocessing
+import os
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from cxr_core.site import watching
 from cxr_core.site.watching import Watcher, Week, is_watching, name_week, read_weeks
 from tests.reading.test_interpret import ADULTS, CHILDREN, examination, output
 
+ROOT = Path(__file__).parents[2]
 CHILD = Patient(age_years=4)
 MOMENT = datetime(2026, 12, 1, 23, 30, tzinfo=UTC)
 ROTATED = QualityFlag("rotated", "The patient is rotated.")
@@ -117,23 +120,22 @@ def test_nothing_is_kept_before_the_site_has_a_folder_or_once_it_is_switched_off
     assert not site.exists()
 
 
-def _count(folder: str, films: int) -> None:
-    watcher = Watcher()
-    for _ in range(films):
-        watcher.add(read(0.9), MOMENT)
-    assert watcher.write(60.0)
+COUNT = """
+from tests.site.test_watching import MOMENT, Watcher, read
+watcher = Watcher()
+for _ in range(25):
+    watcher.add(read(0.9), MOMENT)
+assert watcher.write(60.0)
+"""
 
 
 @pytest.mark.process
 def test_several_processes_lose_no_reading(workspace):
-    spawn = multiprocessing.get_context("spawn")
-    workers = [spawn.Process(target=_count, args=(str(workspace), 25)) for _ in range(3)]
-    for worker in workers:
-        worker.start()
-    _count(str(workspace), 25)
-    for worker in workers:
-        worker.join(120)
-        assert worker.exitcode == 0
+    environment = {**os.environ, "CXR_WORKSPACE": str(workspace)}
+    counting = [
+        subprocess.Popen([sys.executable, "-c", COUNT], cwd=ROOT, env=environment) for _ in range(4)
+    ]
+    assert [process.wait(120) for process in counting] == [0, 0, 0, 0]
     week = only_week()
     assert week.read == 100
     assert week.find("lung", "1.0.0", "pneumonia").films == 100

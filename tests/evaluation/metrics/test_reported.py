@@ -35,7 +35,7 @@ def tabulate(card, kind: str = "nih14") -> pd.DataFrame:
     truth = rng.random(COUNT) < probabilities
     labels = rng.random(COUNT) < np.where(truth, 0.3, 0.01)
     logits = np.log(probabilities / (1 - probabilities))
-    facts = {"view": "PA", "age": 50.0, "sex": "F", "source": "x"}
+    facts = {"view": "PA", "age": 50.0, "sex": "F", "source": "x", "concerns": ""}
     table = pd.DataFrame({"patient": [f"p{i}" for i in range(COUNT)], **facts})
     table["sha256"], table["cardiomegaly"] = table["patient"], labels.astype(float)
     films = SimpleNamespace(names=list(table["patient"]), table=table, kind=kind)
