@@ -338,6 +338,13 @@ def _build_parser() -> argparse.ArgumentParser:
         help="read chest films",
         description="Read chest films: DICOM, PNG, JPEG, TIFF, WebP or BMP files, or folders of them.",
     )
+    _add_files_and_results(read)
+    _add_reading_options(read)
+    return parser
+
+
+def _add_files_and_results(read: argparse.ArgumentParser) -> None:
+    """What is read, and what is written about it."""
     read.add_argument(
         "files", nargs="+", type=_parse_path, metavar="FILE", help="a film, or a folder of films"
     )
@@ -361,6 +368,10 @@ def _build_parser() -> argparse.ArgumentParser:
         metavar="KINDS",
         help=f"which objects, separated by commas: {', '.join(KINDS)} (default: {','.join(USUAL_KINDS)})",
     )
+
+
+def _add_reading_options(read: argparse.ArgumentParser) -> None:
+    """What is known of the patient and the films, and how they are judged."""
     read.add_argument(
         "--age",
         type=_as_argument(parse_age),
@@ -403,7 +414,6 @@ def _build_parser() -> argparse.ArgumentParser:
         "verdict (default: that of the site, where its profile says one, else that of the films that calibrated the "
         "model)",
     )
-    return parser
 
 
 def _program_name() -> str:
