@@ -3,6 +3,7 @@
 import re
 import runpy
 import subprocess
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PINS = ("requirements.txt", "requirements-dev.txt")
+EXTRAS = ("cluster", "export")  # requirements-*.txt, and optional dependencies of the package
 LOCKS = ("requirements.lock", "requirements-cuda.lock", "requirements-dev.lock")
 CPU_LOCK = "requirements-cpu.lock"
 ENTRY = re.compile(
@@ -37,14 +39,24 @@ def locked_versions(*names: str) -> dict[str, set[str]]:
 def pinned_versions(name: str) -> dict[str, str]:
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     pins = [line.split("==") for line in lines if line and not line.startswith(("#", "-r"))]
-    return {canonicalize_name(package): version for package, version in pins}
+    return {canonicalize_name(package.partition("[")[0]): version for package, version in pins}
 
 
 def test_every_pin_is_locked_at_its_version() -> None:
-    for name, locks in zip(PINS, (LOCKS[:1], LOCKS), strict=True):
+    of_extras = {f"requirements-{extra}.txt": LOCKS for extra in EXTRAS}
+    for name, locks in {PINS[0]: LOCKS[:1], PINS[1]: LOCKS, **of_extras}.items():
         locked = locked_versions(*locks)
         for package, version in pinned_versions(name).items():
             assert locked.get(package) == {version}, f"{package} of {name}: run `make lock`"
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_an_extra_of_the_package_asks_for_what_its_file_pins(extra: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = map(Requirement, project["optional-dependencies"][extra])
+    versions = {canonicalize_name(each.name): str(each.specifier) for each in asked}
+    pins = pinned_versions(f"requirements-{extra}.txt")
+    assert versions == {package: f"=={pin}" for package, pin in pins.items()}
 
 
 def test_the_cpu_build_has_the_pinned_version() -> None:
