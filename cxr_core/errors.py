@@ -16,6 +16,9 @@ SilhouetteError
 │   └── SplitMissing           a split without films
 ├── RecipeError            a training recipe that contradicts itself
 ├── SiteError              a test on a site's own films, or its profile, that cannot be made, kept or installed
+├── ArchiveError           a picture archive (PACS) that cannot be worked with
+│   ├── ArchiveUnreachable     no answer, or none for now: trying again later may help
+│   └── ArchiveRefused         an answer that will not change by trying again
 ├── RunError               a run folder that cannot be written or continued
 │   └── TrainingStopped        a run that the user stopped; also Cancelled
 └── Cancelled              the user stopped the work
@@ -98,6 +101,18 @@ class RecipeError(SilhouetteError):
 
 class SiteError(SilhouetteError):
     """A test on a site's own films, or a profile made from it, that cannot be made, kept, installed or revoked."""
+
+
+class ArchiveError(SilhouetteError):
+    """A picture archive that cannot be worked with. A message names the archive's address, and never a patient."""
+
+
+class ArchiveUnreachable(ArchiveError):
+    """An archive that does not answer, or not now: trying again later may help."""
+
+
+class ArchiveRefused(ArchiveError):
+    """An archive, or a question to it, that will not do however often it is tried."""
 
 
 class RunError(SilhouetteError):
