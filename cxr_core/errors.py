@@ -16,9 +16,12 @@ SilhouetteError
 │   └── SplitMissing           a split without films
 ├── RecipeError            a training recipe that contradicts itself
 ├── SiteError              a test on a site's own films, or its profile, that cannot be made, kept or installed
+├── FeedbackError          a reader's verdict, or a project of films, that cannot be kept, opened or used
 ├── ArchiveError           a picture archive (PACS) that cannot be worked with
 │   ├── ArchiveUnreachable     no answer, or none for now: trying again later may help
 │   └── ArchiveRefused         an answer that will not change by trying again
+├── AccessRefused          an action for which a role or a key is missing
+├── AuditError             an action that cannot be recorded in the audit log
 ├── RunError               a run folder that cannot be written or continued
 │   └── TrainingStopped        a run that the user stopped; also Cancelled
 └── Cancelled              the user stopped the work
@@ -113,6 +116,18 @@ class ArchiveUnreachable(ArchiveError):
 
 class ArchiveRefused(ArchiveError):
     """An archive, or a question to it, that will not do however often it is tried."""
+
+
+class FeedbackError(SilhouetteError):
+    """A reader's verdict, or a project of films and verdicts, that cannot be kept, opened, shown or used."""
+
+
+class AccessRefused(SilhouetteError):
+    """An action for which whoever asked for it has not the role, the sign-in or the key."""
+
+
+class AuditError(SilhouetteError):
+    """An action that cannot be recorded in the audit log, or an audit log that cannot be used."""
 
 
 class RunError(SilhouetteError):

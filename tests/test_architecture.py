@@ -20,7 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("app", "pages", "train", "cxr_core.__main__"),
     ("cxr_core.dicom_io", "cxr_core.jobs", "cxr_core.promotion"),
     ("cxr_core.training",),
-    ("cxr_core.site",),
+    ("cxr_core.feedback", "cxr_core.site"),
     ("cxr_core.evaluation",),
     ("cxr_core.inference",),
     ("cxr_core.reading", "cxr_core.data"),
@@ -28,6 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("cxr_core.film",),
     ("cxr_core.presentation",),
     ("cxr_core.known_findings",),
+    ("cxr_core.access",),
     ("cxr_core.workspace",),
     ("cxr_core.decisions", "cxr_core.errors", "cxr_core.findings", "cxr_core.version"),
 )
@@ -63,6 +64,7 @@ OPENING_METHODS = OPENING_FUNCTIONS | frozenset(
 OPENERS = frozenset(
     [
         "cxr_core.__main__",
+        "cxr_core.access.audit_chain",
         "cxr_core.data.cache.pixel_cache",
         "cxr_core.data.cache.worker",
         "cxr_core.data.manifest",
@@ -97,6 +99,7 @@ OPENERS = frozenset(
         "pages.components.gallery",
         "pages.components.models.installed_models",
         "pages.components.read.recovery.study_token",
+        "pages.components.selectable_table",
         "pages.components.viewer",
         "pages.components.worklist_table",
         "train.compare",
