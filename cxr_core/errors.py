@@ -22,6 +22,7 @@ SilhouetteError
 │   └── ArchiveRefused         an answer that will not change by trying again
 ├── AccessRefused          an action for which a role or a key is missing
 ├── AuditError             an action that cannot be recorded in the audit log
+├── ScaleError             an archive, a search or a cluster that cannot be worked on
 ├── RunError               a run folder that cannot be written or continued
 │   └── TrainingStopped        a run that the user stopped; also Cancelled
 └── Cancelled              the user stopped the work
@@ -128,6 +129,10 @@ class AccessRefused(SilhouetteError):
 
 class AuditError(SilhouetteError):
     """An action that cannot be recorded in the audit log, or an audit log that cannot be used."""
+
+
+class ScaleError(SilhouetteError):
+    """An archive that cannot be scored, a search that cannot be begun or continued, a cluster that is not there."""
 
 
 class RunError(SilhouetteError):
