@@ -26,9 +26,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("cxr_core.reading", "cxr_core.data"),
     ("cxr_core.models",),
     ("cxr_core.film",),
+    ("cxr_core.access",),
     ("cxr_core.presentation",),
     ("cxr_core.known_findings",),
-    ("cxr_core.access",),
     ("cxr_core.workspace",),
     ("cxr_core.decisions", "cxr_core.errors", "cxr_core.findings", "cxr_core.version"),
 )

@@ -35,7 +35,7 @@ def record(
     who: Actor | str | None = None,
     film: str | None = None,
     model: str | None = None,
-    version: str | None = None,
+    name: str | None = None,
     outcome: str = DONE,
     times: int = 1,
 ) -> bool:
@@ -43,10 +43,11 @@ def record(
 
     action, outcome: words of this program, never what a user or a file says.  who: None = who acts now; a text for a
     program without a role, such as `node`.  film: the sha256 of its bytes, in hex; only a keyed hash of it is kept.
-    times: how often it happened, where that is counted before it is recorded.
+    model: names with versions, `tiny 1.0.0`.  name: of a run or an API key.  times: how often it happened, where that is counted before it is recorded.
     """
+    facts: dict[str, Json] = {"model": model, "name": name, "outcome": outcome, "times": times}
     try:
-        _append(action, who, film=film, model=model, version=version, outcome=outcome, times=times)
+        _append(action, who, film, facts)
     except (OSError, Timeout, AuditError, RecordError) as error:
         line: dict[str, str | int | float | bool | dict[str, int]] = {
             "task": "audit log",
@@ -63,13 +64,11 @@ def record_or_refuse(
     *,
     who: Actor | str | None = None,
     film: str | None = None,
-    model: str | None = None,
-    version: str | None = None,
     outcome: str = DONE,
 ) -> None:
     """Record an action that must not happen unrecorded. Raises AuditError where it cannot be recorded."""
     try:
-        _append(action, who, film=film, model=model, version=version, outcome=outcome, times=1)
+        _append(action, who, film, {"outcome": outcome})
     except (OSError, Timeout, RecordError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise AuditError(
@@ -93,18 +92,17 @@ def hash_film(sha256: str) -> str:
     return hmac.new(_load_key(audit_folder()), sha256.encode(), "sha256").hexdigest()
 
 
-def _append(action: str, who: Actor | str | None, *, film: str | None, **facts: Json) -> None:
+def _append(action: str, who: Actor | str | None, film: str | None, facts: dict[str, Json]) -> None:
     actor = current_actor() if who is None else who
-    role = actor.role.word if isinstance(actor, Actor) else None
     entry: dict[str, Json] = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "who": actor.name if isinstance(actor, Actor) else actor,
-        "role": role,
+        "role": actor.role.word if isinstance(actor, Actor) else None,
         "action": action,
         "film": hash_film(film) if film else None,
         **facts,
     }
-    if facts["times"] == 1:
+    if facts.get("times") == 1:
         del entry["times"]
     append_entry(audit_folder(), {key: value for key, value in entry.items() if value})
 

@@ -42,11 +42,7 @@ def perform_action(kind: str, role: Role) -> Iterator[Task]:
             yield task
             outcome = DONE
         finally:
-            model, version = task.details.get("model"), task.details.get("version")
-            record(
-                kind,
-                who=actor,
-                model=str(model) if model else None,
-                version=str(version) if version else None,
-                outcome=outcome,
-            )
+            details = task.details
+            model = " ".join(str(details[key]) for key in ("model", "version") if key in details)
+            name = next((str(details[key]) for key in ("run", "key") if key in details), None)
+            record(kind, who=actor, model=model, name=name, outcome=outcome)
