@@ -127,6 +127,44 @@ class Archive(Protocol):
         """Those of the objects that the archive does not hold."""
 
 
+def require_few_studies(studies: Sequence[Study]) -> None:
+    """Refuse more studies than somebody can look through."""
+    if len(studies) > MAX_STUDIES:
+        raise ArchiveRefused(
+            f"More than {MAX_STUDIES} studies fit. Narrow the search: give a patient ID, or fewer days."
+        )
+
+
+def require_few_films(films: Sequence[ObjectReference]) -> None:
+    """Refuse a study with more films than a study of the chest has."""
+    if len(films) > MAX_FILMS:
+        raise ArchiveRefused(
+            f"This study has {len(films)} films, and at most {MAX_FILMS} are fetched. Upload those that are wanted."
+        )
+
+
+def select_priors(
+    studies: Sequence[Study], patient_id: str, issuer: str, before: date
+) -> tuple[Study, ...]:
+    """Of studies, newest first, those that are earlier films of this very patient.
+
+    An archive may match an ID without regard to case or as a pattern, so it is compared again here. Where several
+    issuers use the ID and ours is not known, nobody can tell which of them is meant.
+    """
+    same = [study for study in studies if study.patient_id == patient_id]
+    issuers = {study.issuer for study in same if study.issuer}
+    if not issuer and len(issuers) > 1:
+        return ()
+    return tuple(
+        study
+        for study in same
+        if (not issuer or study.issuer in ("", issuer))
+        and study.made is not None
+        and study.made < before
+        and study.may_hold_films
+    )
+
+
 def _require_exact(name: str, text: str, length: int) -> None:
     """Refuse what is no such number, or what an archive would take for a pattern (PS3.4 C.2.2.2.4)."""
     if len(text) > length:

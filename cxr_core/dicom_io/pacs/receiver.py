@@ -1,0 +1,129 @@
+"""Takes what an archive sends of its own accord while it is asked for something: films, and reports of commitment."""
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from pydicom import Dataset
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000TransferSyntaxes,
+    JPEGLSTransferSyntaxes,
+    JPEGTransferSyntaxes,
+    RLELossless,
+)
+from pynetdicom import _config, evt
+from pynetdicom.ae import ApplicationEntity
+from pynetdicom.presentation import StoragePresentationContexts
+from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr-defined]
+
+from cxr_core.dicom_io.pacs.answers import read_text
+from cxr_core.dicom_io.pacs.archive import MAX_FILM_BYTES
+from cxr_core.dicom_io.pacs.settings import DimseSettings
+from cxr_core.errors import ArchiveUnreachable
+from cxr_core.film.decoding.dicom import silence_libraries
+from cxr_core.workspace.outside_files import read_outside_file
+
+# Each is offered by itself, so that an archive can send a film as it keeps it.
+SYNTAXES = (
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    DeflatedExplicitVRLittleEndian,
+    RLELossless,
+    *JPEGTransferSyntaxes,
+    *JPEGLSTransferSyntaxes,
+    *JPEG2000TransferSyntaxes,
+)
+REPORT_S = 60.0  # how long an archive may take to report what it keeps
+ACCEPTED, OUT_OF_RESOURCES = 0x0000, 0xA700
+
+
+class FilmReceiver:
+    """Keeps the films that arrive in memory, at most MAX_FILM_BYTES of each. films: by their instance UIDs."""
+
+    def __init__(self) -> None:
+        self.films: dict[str, bytes] = {}
+        self.is_too_large = False
+        self._received = 0
+
+    @property
+    def handlers(self) -> list[Any]:
+        """What pynetdicom calls."""
+        return [(evt.EVT_C_STORE, self._keep), (evt.EVT_DATA_RECV, self._count)]
+
+    def _keep(self, event: evt.Event) -> int:
+        self._received = 0
+        if _config.STORE_RECV_CHUNKED_DATASET:  # as the receiving node sets it for this process
+            data = read_outside_file(event.dataset_path, MAX_FILM_BYTES)
+        else:
+            data = event.encoded_dataset()
+        self.films[str(event.request.AffectedSOPInstanceUID)] = data
+        return ACCEPTED
+
+    def _count(self, event: evt.Event) -> None:
+        """End a connection on which more bytes come in than a film has."""
+        self._received += len(event.data)
+        if self._received > MAX_FILM_BYTES + (MAX_FILM_BYTES >> 4):  # and what frames its pieces
+            self.is_too_large = True
+            event.assoc.abort(block=False)
+
+
+class CommitmentReport:
+    """Waits for an archive's report on which objects it keeps (PS3.4 J.3.3)."""
+
+    def __init__(self, transaction: str):
+        """transaction: UID of the request."""
+        self.transaction = transaction
+        self._committed: set[str] = set()
+        self._has_arrived = threading.Event()
+
+    @property
+    def handlers(self) -> list[Any]:
+        """What pynetdicom calls."""
+        return [(evt.EVT_N_EVENT_REPORT, self._keep)]
+
+    def wait(self) -> set[str] | None:
+        """The UIDs of the instances that the archive keeps; None when it has not reported in time."""
+        return self._committed if self._has_arrived.wait(REPORT_S) else None
+
+    def _keep(self, event: evt.Event) -> tuple[int, None]:
+        with silence_libraries():
+            report: Dataset = event.event_information
+            if read_text(report, "TransactionUID") == self.transaction:
+                items = report.get("ReferencedSOPSequence") or ()
+                self._committed = {read_text(item, "ReferencedSOPInstanceUID") for item in items}
+                self._has_arrived.set()
+        return ACCEPTED, None
+
+
+class Receiver:
+    """Listens at the receiving port during a `with` block, for this one archive."""
+
+    def __init__(self, settings: DimseSettings, our_ae_title: str, handlers: Sequence[Any]):
+        """handlers: of pynetdicom's events."""
+        self._settings, self._handlers = settings, list(handlers)
+        self._entity = ApplicationEntity(our_ae_title)
+        self._entity.require_called_aet = True
+        self._entity.require_calling_aet = [settings.ae_title]
+        self._entity.supported_contexts = StoragePresentationContexts
+        for context in self._entity.supported_contexts:
+            context.transfer_syntax = list(SYNTAXES)
+        self._entity.add_supported_context(StorageCommitmentPushModel, scu_role=True, scp_role=True)
+
+    def __enter__(self) -> "Receiver":
+        address = (self._settings.receive_address, self._settings.receive_port)
+        try:
+            self._entity.start_server(address, block=False, evt_handlers=self._handlers)
+        except OSError as error:
+            raise ArchiveUnreachable(
+                f"The port {address[1]}, at which the archive is to call back, cannot be opened ({error.strerror}). "
+                "Is another program using it? Try again later, or set another receive_port."
+            ) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._entity.shutdown()
