@@ -153,13 +153,17 @@ def _answer_task(decoder: FilmDecoder, task: FilmTask) -> FilmAnswer:
 
 def hash_pixels(film: Radiograph) -> str:
     """A hash of what a film shows, whatever its container: of its size and its samples in 8 or 16 bits."""
-    if film.bits is not None and film.bits <= 8:
-        samples = cv2.convertScaleAbs(film.pixels, alpha=255)
-    else:
-        samples = np.rint(film.pixels * np.float32(65535)).astype(np.uint16)
+    samples = quantise_pixels(film)
     digest = hashlib.sha256(f"{film.shape} {samples.dtype} ".encode())
     digest.update(samples.data)
     return digest.hexdigest()
+
+
+def quantise_pixels(film: Radiograph) -> np.ndarray:
+    """(H, W) uint8 of a film whose file has up to 8 bits, uint16 of any other."""
+    if film.bits is not None and film.bits <= 8:
+        return cv2.convertScaleAbs(film.pixels, alpha=255)
+    return np.rint(film.pixels * np.float32(65535)).astype(np.uint16)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,98 @@
+"""Read first, then reveal: the program's answer stays out of a page until the reader has judged every finding.
+
+hidden    the reader has not judged every finding of the project
+answered  every finding is judged, and the answer is still hidden
+revealed  the reader has asked for the answer; verdicts from now on are kept apart from the first ones
+changed   the reader has changed a verdict since
+
+A page hands its reading to `release_answer` and shows what comes back, so that it cannot show too much by mistake.
+"""
+
+from typing import Literal, TypeVar
+
+from cxr_core.errors import FeedbackError
+from cxr_core.feedback.projects import project_of_film
+from cxr_core.feedback.readers import require_reader
+from cxr_core.feedback.store import read_store, write_store
+from cxr_core.feedback.verdicts import ReaderVerdict, is_revealed, list_verdicts, to_verdicts
+from cxr_core.presentation.wording import finding_name
+from cxr_core.workspace.jsonl import utc_now
+
+State = Literal["open", "hidden", "answered", "revealed", "changed"]
+Shown = TypeVar("Shown")
+
+
+def reading_state(film: int, reader: str) -> State:
+    """How far a reader, by id, is with a film; open in a project that does not hide answers."""
+    with read_store() as store:
+        project = project_of_film(store, film)
+        revealed = is_revealed(store, film, reader)
+        rows = store.execute(
+            "SELECT * FROM verdicts WHERE film = ? AND reader = ? ORDER BY id", (film, reader)
+        ).fetchall()
+    if not project.read_first:
+        return "open"
+    verdicts = to_verdicts(rows)
+    if revealed:
+        has_changed = any(verdict.phase == "after" for verdict in verdicts)
+        return "changed" if has_changed else "revealed"
+    return "hidden" if _list_missing(project.findings, verdicts) else "answered"
+
+
+def reveal_answer(film: int, reader: str) -> None:
+    """Let the program's answer be shown to a reader from now on; what was judged until now are the first verdicts.
+
+    Raises FeedbackError that names the findings which are not judged yet.
+    """
+    with write_store() as store:
+        project = project_of_film(store, film)
+        require_reader(store, reader)
+        rows = store.execute(
+            "SELECT * FROM verdicts WHERE film = ? AND reader = ? ORDER BY id", (film, reader)
+        ).fetchall()
+        missing = _list_missing(project.findings, to_verdicts(rows))
+        if project.read_first and missing:
+            names = ", ".join(map(finding_name, missing))
+            raise FeedbackError(
+                f"the program's answer stays hidden until every finding is judged; missing: {names}"
+            )
+        store.execute(
+            "INSERT OR IGNORE INTO reveals (film, reader, at) VALUES (?, ?, ?)",
+            (film, reader, utc_now()),
+        )
+
+
+def release_answer(film: int, reader: str, answer: Shown) -> Shown | None:
+    """The program's answer, or whatever shows it, where this reader may see it; else None."""
+    return answer if reading_state(film, reader) in ("open", "revealed", "changed") else None
+
+
+def first_verdicts(film: int, reader: str) -> dict[str, ReaderVerdict]:
+    """What a reader judged before the answer was shown, by finding; where nothing is hidden, the present verdicts."""
+    last = {
+        verdict.finding: verdict
+        for verdict in list_verdicts(film, reader)
+        if verdict.phase != "after"
+    }
+    return {key: verdict for key, verdict in last.items() if verdict.answer != "withdrawn"}
+
+
+def verdicts_of_others(film: int, reader: str) -> list[ReaderVerdict]:
+    """What other readers judge now: nothing until this reader has judged every finding, so that reads are blinded."""
+    with read_store() as store:
+        project = project_of_film(store, film)
+        rows = store.execute(
+            "SELECT * FROM verdicts WHERE film = ? ORDER BY id", (film,)
+        ).fetchall()
+    verdicts = to_verdicts(rows)
+    own = [verdict for verdict in verdicts if verdict.reader == reader]
+    if _list_missing(project.findings, own):
+        return []
+    last = {(each.reader, each.finding): each for each in verdicts if each.reader != reader}
+    return [verdict for verdict in last.values() if verdict.answer != "withdrawn"]
+
+
+def _list_missing(findings: tuple[str, ...], verdicts: list[ReaderVerdict]) -> list[str]:
+    """The findings that a reader has not judged, or has taken back. verdicts: that reader's, the oldest first."""
+    last = {verdict.finding: verdict.answer for verdict in verdicts}
+    return [key for key in findings if last.get(key, "withdrawn") == "withdrawn"]
