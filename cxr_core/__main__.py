@@ -1,7 +1,7 @@
 """python -m cxr_core VERB: read films from a shell; an installed package calls it `silhouette VERB`.
 
 The verb `read` is here. The others run the same code as `python -m train.prepare`, `train.fit`, `train.evaluate`,
-`train.publish` and `train.models`, and `app` serves the dashboard.
+`train.score`, `train.publish` and `train.models`, and `app` serves the dashboard.
 """
 
 import argparse
@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,8 +22,8 @@ from cxr_core.errors import FileRefused, FilmRefused, ReadingError, SettingsErro
 from cxr_core.film.adjustments import Adjustments
 from cxr_core.film.decoding.sandbox import DecodePool
 from cxr_core.film.limits import MAX_BYTES
-from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.models.card import OPERATING_POINTS
+from cxr_core.models.exported.backend import BACKENDS
 from cxr_core.presentation.wording import (
     call_name,
     describe_likelihood,
@@ -39,6 +38,7 @@ from cxr_core.reading.patient import Patient
 from cxr_core.reading.read_options import VIEWS, parse_age, parse_prevalence, spread_prevalence
 from cxr_core.reading.report.colormap import overlay_heatmap
 from cxr_core.reading.results import Examination, FindingReading, Reading
+from cxr_core.scale.scoring.unopened import refuse_unopened
 from cxr_core.site.profile_store import load_profile
 from cxr_core.site.watching import WAIT_S, Watcher
 from cxr_core.workspace.garbage_collection import load_for_good
@@ -56,7 +56,9 @@ PROGRAMS = {
     "prepare": ("train.prepare", "check a dataset and register it"),
     "train": ("train.fit", "train a model from a recipe"),
     "evaluate": ("train.evaluate", "measure a model on a split of a dataset"),
+    "score": ("train.score", "read an archive of films into Parquet files"),
     "publish": ("train.publish", "install the model of a run, through the gate"),
+    "export": ("train.export", "make a model's network faster on a CPU, checked on films"),
     "models": ("train.models", "list, import, activate and remove installed models"),
 }
 Value = TypeVar("Value")
@@ -108,13 +110,13 @@ def _read_files(options: argparse.Namespace, files: list[Path]) -> int:
         with load_for_good():
             from cxr_core.reading.reader import Reader
 
-            reader = Reader.installed(decoders=decoders)
+            reader = Reader.installed(decoders=decoders, backend=options.backend)
         contents = (_load_bytes(file, failures, results) for file in files)
         examinations = reader.examine_many(contents, _adjustments_from(options))
         for file, examination in zip(files, examinations, strict=True):
             reading = interpret(examination, patient, options.decision, prevalence, site_profile)
             if file in failures:
-                reading = _refuse_unread_file(reading, failures[file])
+                reading = refuse_unopened(reading, failures[file])
             watcher.add(reading)
             if options.json:
                 print(format_json_line(reading.to_json(printable(file))))
@@ -206,13 +208,6 @@ def _load_bytes(file: Path, failures: dict[Path, str], results: "ResultWriter | 
     if results:
         results.take_film(data)
     return data
-
-
-def _refuse_unread_file(reading: Reading, failure: str) -> Reading:
-    """The refusal of a file that could not be opened, in place of that of an empty one."""
-    reason = f"The file cannot be opened ({failure}). Check the file, or copy it again."
-    concerns = (QualityFlag("unopened", reason, withholds_reading=True),)
-    return replace(reading, reason=reason, concerns=concerns)
 
 
 def _format_reading(file: Path, reading: Reading) -> str:
@@ -390,6 +385,12 @@ def _add_reading_options(read: argparse.ArgumentParser) -> None:
         "--mirror", action="store_true", help="exchange left and right of every film, after a turn"
     )
     read.add_argument("--view", choices=VIEWS, help="the view; overrides the file's")
+    read.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        help="what computes the networks; auto takes the fastest export that is installed (default: as CXR_BACKEND "
+        "says, else torch)",
+    )
     read.add_argument(
         "--decision",
         default=DEFAULT_DECISION,

@@ -18,6 +18,7 @@ CHECKED = ("cxr_core", "pages", "train", "benchmarks")
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("benchmarks",),
     ("app", "pages", "train", "cxr_core.__main__"),
+    ("cxr_core.scale",),
     ("cxr_core.dicom_io", "cxr_core.jobs", "cxr_core.promotion"),
     ("cxr_core.training",),
     ("cxr_core.feedback", "cxr_core.site"),

@@ -1,0 +1,1 @@
+"""Work beyond one machine and one try: archives scored, settings searched, runs spread over nodes."""

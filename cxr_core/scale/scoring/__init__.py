@@ -1,0 +1,1 @@
+"""An archive of films read by the installed models, into Parquet files."""

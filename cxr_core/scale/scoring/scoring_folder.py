@@ -1,0 +1,353 @@
+"""The folder of a scoring: Parquet files that appear complete or not at all, and a manifest made from them.
+
+DIR/scoring.json                      what scores the films: models, decision, profile of the site; written first
+DIR/shards/part=0000/00000000.parquet rows of films in no order; a thousand files in a part
+DIR/manifest.parquet                  every film with its hash, status and shard; written last
+DIR/manifest.json                     counts
+
+The shards alone say what is done, so a kill loses nothing but the films that no shard holds yet.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cxr_core.errors import RecordError, ScaleError
+from cxr_core.findings import sort_for_display
+from cxr_core.presentation.wording import format_count
+from cxr_core.reading.reader import Reader
+from cxr_core.reading.site_profile import ModelProfile, SiteProfile
+from cxr_core.scale.scoring.columns import Row, build_schema
+from cxr_core.version import VERSION
+from cxr_core.workspace.atomic import atomic_file, remove_unfinished
+from cxr_core.workspace.json_files import write_json
+from cxr_core.workspace.json_record import Count, JsonRecord, read_record_file
+from cxr_core.workspace.jsonl import utc_now
+from cxr_core.workspace.paths import printable
+from cxr_core.workspace.process_lock import hold_lock
+
+RECORD, SHARDS = "scoring.json", "shards"
+MANIFEST, COUNTS = "manifest.parquet", "manifest.json"
+LOCK = ".scoring.lock"
+METADATA = b"silhouette"  # of a shard: the record of the scoring, and the counts of the shard
+SHARDS_OF_A_PART = 1000
+MANIFEST_COLUMNS = ("file", "stamp", "sha256", "pixels_sha256", "repeats", "status", "refusal_code")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringModel(JsonRecord):
+    """A model that reads the films. findings: empty for the segmenter."""
+
+    model: str
+    version: str
+    weights_sha256: str
+    findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringRecord(JsonRecord):
+    """What scores the films of a folder: two scorings with the same record give the same numbers.
+
+    prevalence: of findings, as the user chose it.  site_profile: what the site has installed.
+    """
+
+    WRITES_DEFAULTS: ClassVar[bool] = True
+
+    schema: int = 1
+    program: str = VERSION
+    models: tuple[ScoringModel, ...]
+    decision: str
+    prevalence: Mapping[str, float] = field(default_factory=dict)
+    site_profile: tuple[ModelProfile, ...] = ()
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """Every finding that a model answers, in the order of the pages."""
+        return tuple(sort_for_display({key for model in self.models for key in model.findings}))
+
+    def describe_difference(self, other: "ScoringRecord") -> str:
+        """In which parts another record differs: `models, decision`; empty where it is the same."""
+        names = [each.name for each in fields(self)]
+        return ", ".join(
+            name.replace("_", " ") for name in names if getattr(self, name) != getattr(other, name)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringCounts(JsonRecord):
+    """How many films a scoring holds. refusals: by code.  repeats: films with the bytes of another one."""
+
+    WRITES_DEFAULTS: ClassVar[bool] = True
+
+    films: Count = 0
+    read: Count = 0
+    refusals: Mapping[str, Count] = field(default_factory=dict)
+    repeats: Count = 0
+    shards: Count = 0
+    finished: str = ""
+
+    @classmethod
+    def of_rows(cls, rows: Sequence[Row]) -> "ScoringCounts":
+        """The counts of one shard."""
+        refusals = Counter(row["refusal_code"] or "" for row in rows if row["status"] != "read")
+        return cls(
+            films=len(rows),
+            read=len(rows) - refusals.total(),
+            refusals=dict(sorted(refusals.items())),
+            repeats=sum(row.get("repeats") is not None for row in rows),
+            shards=1,
+        )
+
+    def __sub__(self, other: "ScoringCounts") -> "ScoringCounts":
+        refusals = Counter(self.refusals) - Counter(other.refusals)
+        return ScoringCounts(
+            films=self.films - other.films,
+            read=self.read - other.read,
+            refusals=dict(sorted(refusals.items())),
+            repeats=self.repeats - other.repeats,
+            shards=self.shards - other.shards,
+        )
+
+    def __add__(self, other: "ScoringCounts") -> "ScoringCounts":
+        refusals = Counter(self.refusals) + Counter(other.refusals)
+        return ScoringCounts(
+            films=self.films + other.films,
+            read=self.read + other.read,
+            refusals=dict(sorted(refusals.items())),
+            repeats=self.repeats + other.repeats,
+            shards=self.shards + other.shards,
+        )
+
+
+class FinishedFilm(NamedTuple):
+    """What a shard says of a film. sha256: None where it could not be opened."""
+
+    stamp: str
+    sha256: str | None
+    shard: int
+
+
+@dataclass(frozen=True, eq=False)
+class FinishedFilms:
+    """What the shards hold already, by file."""
+
+    films: Mapping[str, FinishedFilm] = field(default_factory=dict)
+    counts: ScoringCounts = field(default_factory=ScoringCounts)
+    next_shard: int = 0
+
+
+def describe_scoring(
+    reader: Reader,
+    decision: str,
+    prevalence: Mapping[str, float],
+    profile: SiteProfile | None,
+) -> ScoringRecord:
+    """The record of what a reader would write. Raises ScaleError without a model that reads films."""
+    if not reader.cards:
+        raise ScaleError("no model is installed; install one on the Models page, then score again")
+    models = [
+        ScoringModel(
+            model=card.model,
+            version=card.version,
+            weights_sha256=card.weights_sha256,
+            findings=card.findings,
+        )
+        for card in reader.cards
+    ]
+    if reader.segmenter is not None:
+        card = reader.segmenter.card
+        models.append(
+            ScoringModel(model=card.model, version=card.version, weights_sha256=card.weights_sha256)
+        )
+    return ScoringRecord(
+        models=tuple(models),
+        decision=decision,
+        prevalence=dict(prevalence),
+        site_profile=profile.models if profile else (),
+    )
+
+
+class ScoringFolder:
+    """The folder of one scoring."""
+
+    def __init__(self, path: Path, record: ScoringRecord):
+        self.path, self.record = path, record
+        self.schema = build_schema(record.findings)
+
+    @classmethod
+    def open(cls, path: Path) -> "ScoringFolder":
+        """A scoring that exists. Raises ScaleError where there is none that can be read."""
+        try:
+            record = read_record_file(path / RECORD, ScoringRecord)
+        except (OSError, RecordError) as error:
+            raise ScaleError(
+                f"{printable(path)} holds no scoring that can be read ({error}); give the folder that "
+                "python -m cxr_core score has written"
+            ) from error
+        return cls(path, record)
+
+    @classmethod
+    def begin(cls, path: Path, record: ScoringRecord, *, resume: bool) -> "ScoringFolder":
+        """A new folder, or with `resume` one that a scoring by the same models has begun.
+
+        Raises ScaleError for a folder with anything else in it, and where nothing can be written.
+        """
+        if (path / RECORD).exists():
+            former = cls.open(path).record
+            if not resume:
+                raise ScaleError(
+                    f"{printable(path)} holds a scoring already; go on with --resume, or give another --out"
+                )
+            if difference := record.describe_difference(former):
+                raise ScaleError(
+                    f"{printable(path)} is another scoring: it differs in {difference}. Give another --out"
+                )
+            return cls(path, record)
+        if path.is_dir() and any(entry.name != LOCK for entry in path.iterdir()):
+            raise ScaleError(
+                f"{printable(path)} holds other files and no scoring; give a new or an empty folder"
+            )
+        folder = cls(path, record)
+        with folder.explain_errors():
+            path.mkdir(parents=True, exist_ok=True)
+            write_json(path / RECORD, record.to_json(), durable=True)
+        return folder
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Be the only one that writes here. Raises ScaleError while another process does."""
+        with self.explain_errors(), hold_lock(self.path / LOCK) as is_free:
+            if not is_free:
+                raise ScaleError(
+                    f"another process scores into {printable(self.path)}; wait for it, or stop it first"
+                )
+            for part in self._parts():
+                remove_unfinished(part)
+            yield
+
+    @contextmanager
+    def explain_errors(self) -> Iterator[None]:
+        """Turn an error of the disk into a sentence."""
+        try:
+            yield
+        except OSError as error:
+            raise ScaleError(
+                f"{printable(self.path)} cannot be written: {error.strerror or error}. Free space or repair the disk, "
+                "then go on with --resume; the shards that are there are kept"
+            ) from error
+
+    def write_shard(self, number: int, rows: Sequence[Row]) -> ScoringCounts:
+        """Write one shard, complete and on the disk when this returns. Raises OSError."""
+        counts = ScoringCounts.of_rows(rows)
+        content = {"scoring": self.record.to_json(), "counts": counts.to_json()}
+        schema = self.schema.with_metadata({METADATA: json.dumps(content).encode()})
+        path = self._shard_path(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(path, durable=True) as temporary:
+            pq.write_table(
+                pa.Table.from_pylist([dict(row) for row in rows], schema),
+                temporary,
+                compression="zstd",
+            )
+        return counts
+
+    def read_finished(self) -> FinishedFilms:
+        """What the shards hold. Raises ScaleError for a damaged one."""
+        films: dict[str, FinishedFilm] = {}
+        counts, numbers = ScoringCounts(), [-1]
+        for path in self.list_shards():
+            numbers.append(int(path.stem))
+            table = self._read_shard(path, ("file", "stamp", "sha256"))
+            counts += read_shard_counts(path)
+            for file, stamp, sha256 in zip(*map(pa.Array.to_pylist, table.columns), strict=True):
+                films[file] = FinishedFilm(stamp, sha256, numbers[-1])
+        return FinishedFilms(films, counts, max(numbers) + 1)
+
+    def remove_rows(self, number: int, files: Collection[str]) -> ScoringCounts:
+        """Write a shard again without the rows of some files. Returns the counts of what is gone. Raises OSError."""
+        path = self._shard_path(number)
+        rows = self._read_shard(path, None).to_pylist()
+        removed = [row for row in rows if row["file"] in files]
+        kept = [row for row in rows if row["file"] not in files]
+        if kept:
+            self.write_shard(number, kept)
+        else:
+            path.unlink()
+        return replace(ScoringCounts.of_rows(removed), shards=0 if kept else 1)
+
+    def find_row(self, number: int, sha256: str) -> Row:
+        """The row of a film in a shard, by the hash of its bytes."""
+        table = self._read_shard(self._shard_path(number), None)
+        row: Row = (
+            table.filter(pa.compute.equal(table["sha256"], sha256)).slice(0, 1).to_pylist()[0]
+        )
+        return row
+
+    def list_shards(self) -> list[Path]:
+        """The files of all shards, in the order in which they were written."""
+        return sorted(path for part in self._parts() for path in part.glob("[0-9]*.parquet"))
+
+    def write_manifest(self, counts: ScoringCounts) -> None:
+        """Write manifest.parquet and manifest.json from the shards. Raises OSError."""
+        with atomic_file(self.path / MANIFEST, durable=True) as temporary:
+            schema = pa.schema([(name, pa.string()) for name in (*MANIFEST_COLUMNS, "shard")])
+            with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+                for path in self.list_shards():
+                    table = self._read_shard(path, MANIFEST_COLUMNS)
+                    name = path.relative_to(self.path).as_posix()
+                    shard = pa.array([name] * len(table), pa.string())
+                    writer.write_table(table.append_column("shard", shard).cast(schema))
+        content = {"scoring": self.record.to_json(), "counts": counts.to_json()}
+        write_json(self.path / COUNTS, {**content, "written": utc_now()})
+
+    def read_columns(self, names: Sequence[str]) -> Iterator[pa.Table]:
+        """Some columns of each shard. Raises ScaleError for a damaged one."""
+        for path in self.list_shards():
+            yield self._read_shard(path, names)
+
+    def _read_shard(self, path: Path, columns: Sequence[str] | None) -> pa.Table:
+        try:
+            with pq.ParquetFile(path) as file:
+                return file.read(columns=None if columns is None else [*columns])
+        except (OSError, pa.ArrowException) as error:
+            raise _damaged(path, error) from error
+
+    def _parts(self) -> list[Path]:
+        return sorted((self.path / SHARDS).glob("part=*"))
+
+    def _shard_path(self, number: int) -> Path:
+        part = f"part={number // SHARDS_OF_A_PART:04}"
+        return self.path / SHARDS / part / f"{number:08}.parquet"
+
+
+def read_shard_counts(path: Path) -> ScoringCounts:
+    """The counts in the metadata of a shard. Raises ScaleError for a file that is none."""
+    try:
+        metadata: Any = json.loads(pq.read_metadata(path).metadata[METADATA])
+        return ScoringCounts.from_json(metadata["counts"])
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, RecordError) as error:
+        raise _damaged(path, error) from error
+
+
+def describe_counts(counts: ScoringCounts) -> str:
+    """`4,139 films, 12 refused (undecodable 11, oversized 1)`."""
+    words = format_count(counts.films, "films")
+    refused = counts.films - counts.read
+    if not refused:
+        return words
+    codes = ", ".join(f"{code} {films:,}" for code, films in counts.refusals.items())
+    return f"{words}, {refused:,} refused ({codes})"
+
+
+def _damaged(path: Path, error: Exception) -> ScaleError:
+    return ScaleError(
+        f"{printable(path)} is no shard that can be read ({error}); remove it, and its films are scored again with "
+        "--resume"
+    )

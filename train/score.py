@@ -1,0 +1,112 @@
+"""python -m train.score --data DIR --out DIR: read an archive of films by the installed models into Parquet files.
+
+Also as python -m cxr_core score. What a kill interrupts goes on with --resume; docs/scale.md describes the columns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from cxr_core.decisions import DECISIONS, DEFAULT_DECISION
+from cxr_core.errors import SettingsError, SilhouetteError
+from cxr_core.workspace.terminal import accept_any_text
+from train.command_line.arguments import Parser, parse_name_or_path, parse_path_argument
+from train.command_line.progress import ProgressBar, report_progress, stop_on_signals
+
+if TYPE_CHECKING:
+    from cxr_core.scale.scoring.score import ScoringProgress
+
+DATA = (
+    "a folder of films, a CSV or Parquet table with their paths, a registered dataset, or a storage such as "
+    "s3://bucket/films; repeatable"
+)
+ON = "local (default), or the address of a Ray cluster: ray://HOST:PORT, HOST:PORT or auto"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, score, print the folder. 2 for bad arguments, 3 when nothing can be scored."""
+    accept_any_text()
+    parser = _create_parser()
+    given = parser.parse_args(arguments)
+    stop = stop_on_signals()
+    from cxr_core.reading.read_options import parse_prevalence, spread_prevalence
+    from cxr_core.scale.scoring.score import ScoringOptions, score_archive
+    from cxr_core.scale.scoring.scoring_folder import describe_counts
+
+    try:
+        prevalence = spread_prevalence([parse_prevalence(text) for text in given.prevalence])
+    except SettingsError as error:
+        parser.error(f"argument --prevalence: {error}")
+    try:
+        with report_progress() as progress:
+
+            def tell(scoring: ScoringProgress) -> None:
+                if isinstance(progress, ProgressBar):
+                    progress("reading films", scoring.done, scoring.total, scoring.describe())
+                else:
+                    progress("reading films", scoring.done, scoring.total)
+
+            options = ScoringOptions(
+                decision=given.decision,
+                prevalence=prevalence,
+                on=given.on,
+                resume=given.resume,
+                leave_out_missing=given.leave_out_missing,
+                films_of_a_shard=given.films_of_a_shard,
+                stop=stop,
+                tell=tell,
+            )
+            counts = score_archive(given.data, given.out, options)
+    except SilhouetteError as error:
+        print(f"train.score: {error}", file=sys.stderr)
+        return 3
+    print(describe_counts(counts), file=sys.stderr)
+    print(given.out)
+    return 0
+
+
+def _create_parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="python -m cxr_core score", description=__doc__)
+    parser.add_argument(
+        "--data", type=parse_name_or_path, action="append", required=True, help=DATA
+    )
+    parser.add_argument(
+        "--out", type=parse_path_argument, required=True, metavar="DIR", help="where to write"
+    )
+    parser.add_argument("--on", default="local", metavar="ADDRESS", help=ON)
+    parser.add_argument(
+        "--resume", action="store_true", help="go on in --out: only films without a row are read"
+    )
+    parser.add_argument(
+        "--leave-out-missing",
+        action="store_true",
+        help="score the other films where files that a table names are not there",
+    )
+    parser.add_argument(
+        "--films-of-a-shard",
+        type=_parse_count,
+        default=500,
+        metavar="N",
+        help="films of one Parquet file, which is what a kill can cost (default 500)",
+    )
+    parser.add_argument("--decision", default=DEFAULT_DECISION, choices=DECISIONS)
+    parser.add_argument(
+        "--prevalence",
+        action="append",
+        default=[],
+        metavar="[FINDING=]SHARE",
+        help="share of patients with the finding, as read takes it",
+    )
+    return parser
+
+
+def _parse_count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 100_000:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to 100,000, found {text!r:.40}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
