@@ -9,8 +9,8 @@ import pandas as pd
 
 from cxr_core.data.identifiers import canonical_patient, normalise_name
 from cxr_core.data.manifest import Manifest
+from cxr_core.data.references import is_reference
 from cxr_core.data.registry import Dataset, list_datasets
-from cxr_core.data.subsets import is_reference
 from cxr_core.errors import DataError
 
 NAME_COLUMNS = ("image", "patient")

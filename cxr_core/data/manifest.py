@@ -149,6 +149,23 @@ class UnusedColumn(JsonRecord):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AppliedLayer(JsonRecord):
+    """A label layer whose labels films have; see `label_layers`.
+
+    sha256: of its decisions.  films: that it decides about, among these.  changed: labels that it changes, by finding.
+    missing: films of it that are no longer there.
+    """
+
+    WRITES_DEFAULTS: ClassVar[bool] = True
+
+    name: str
+    sha256: str
+    films: Count = 0
+    changed: Mapping[str, Count] = field(default_factory=dict)
+    missing: Count = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class ManifestProperties(JsonRecord):
     """What a manifest's file holds beside its table; see `Manifest`. Earlier versions did not count."""
 
@@ -172,6 +189,8 @@ class Manifest:
     in [0, 1] of the film.  source_issues: what the source reported while it read its tables.  counts: what it found
     that is no row of the table; None for a manifest that no source made.  unused_columns: of its tables, which may be
     mapped to findings.  unknown_labels: films by label, for names in cells and class folders that mean nothing.
+    label_layers: those whose labels the table has; they are not saved with it.  own_labels: by image, the data's own
+    labels of the films that layers decide about; None without layers.
     """
 
     table: pd.DataFrame
@@ -182,6 +201,8 @@ class Manifest:
     counts: SourceCounts | None = None
     unused_columns: tuple[UnusedColumn, ...] = ()
     unknown_labels: Mapping[str, int] = field(default_factory=dict)
+    label_layers: tuple[AppliedLayer, ...] = ()
+    own_labels: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         missing = set(COLUMNS) - set(self.table.columns)

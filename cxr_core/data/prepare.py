@@ -19,6 +19,7 @@ from cxr_core.data.account import LEFT_OUT, USED
 from cxr_core.data.cache.pixel_cache import PixelCache
 from cxr_core.data.checks.decision import Action, Decision, apply_decisions, decide_issue
 from cxr_core.data.checks.issue import Issue, sort_by_severity
+from cxr_core.data.checks.label_layers import check_label_layers
 from cxr_core.data.checks.near_duplicates import check_near_duplicates
 from cxr_core.data.checks.report import DatasetReport, render_dataset_report
 from cxr_core.data.checks.run import check_masks, run_checks
@@ -30,6 +31,12 @@ from cxr_core.data.near_duplicates.search import (
     load_near_duplicates,
 )
 from cxr_core.data.prepare_apart import READING, Preparation, StageProgress, prepare_apart
+from cxr_core.data.references import (
+    apply_references,
+    find_referenced_dataset,
+    is_reference,
+    resolve_reference,
+)
 from cxr_core.data.registry import (
     THUMBNAIL,
     Dataset,
@@ -47,7 +54,6 @@ from cxr_core.data.sources.label_mapping import (
     require_known_targets,
     require_used,
 )
-from cxr_core.data.subsets import is_reference, load_subset, select_subsets
 from cxr_core.errors import DataError
 from cxr_core.version import VERSION
 from cxr_core.workspace.atomic import atomic_files, temporary_path_beside
@@ -126,6 +132,7 @@ def prepare_here(preparation: Preparation, progress: StageProgress) -> str:
             *run_checks(manifest),
             *check_masks(manifest),
             *check_near_duplicates(manifest, near_duplicates),
+            *check_label_layers(manifest, choose_folder(sources, preparation.name).name),
         ]
     )
     waiting = partial(progress, WAITING, 0, 1)
@@ -186,13 +193,15 @@ def open_data(
 ) -> Manifest:
     """The usable films of datasets given by folder or registered name, prepared (again) together.
 
-    With `subset:NAME` among the names, only the films of that subset, of the other names' films where there are any.
-    Raises DataError for what is none of these, while a blocking issue is open, and for a subset without films here.
+    With `subset:NAME` among the names, only the films of that subset, of the other names' films where there are any;
+    with `labels:NAME`, the films have the labels of that layer.
+    Raises DataError for what is none of these, while a blocking issue is open, for a subset without films here, and
+    for a layer of another dataset.
     """
     dataset = prepare_dataset(resolve_folders(names), progress=progress)
     dataset.require_sound()
     films = dataset.load_manifest().select_usable()
-    return select_subsets(films, names, lambda sentence: progress(sentence, 1, 1))
+    return apply_references(films, names, lambda sentence: progress(sentence, 1, 1))
 
 
 def open_registered(names: Sequence[str | Path]) -> Manifest:
@@ -207,7 +216,7 @@ def open_registered(names: Sequence[str | Path]) -> Manifest:
         )
     dataset = Dataset.load(folder)
     dataset.require_sound()
-    return select_subsets(dataset.load_manifest().select_usable(), names)
+    return apply_references(dataset.load_manifest().select_usable(), names)
 
 
 def record_decision(dataset: Dataset, code: str, action: Action, note: str = "") -> Dataset:
@@ -284,11 +293,11 @@ def list_films(names: Sequence[str | Path]) -> Manifest:
 def resolve_folders(names: Sequence[str | Path]) -> list[Path]:
     """The folders of datasets given by folder or registered name. Raises DataError for a name that is neither.
 
-    A subset stands for the folders of its dataset where nothing else is named.
+    A subset, or a label layer, stands for the folders of its dataset where nothing else is named.
     """
     folders: list[Path] = []
     others = [name for name in names if not is_reference(name)]
-    for name in others or dict.fromkeys(load_subset(str(name)).record.dataset for name in names):
+    for name in others or dict.fromkeys(find_referenced_dataset(str(name)) for name in names):
         path = Path(name)
         if path.exists() or os.sep in str(name):
             folders.append(path)
@@ -298,14 +307,12 @@ def resolve_folders(names: Sequence[str | Path]) -> list[Path]:
 
 
 def resolve_data(names: Sequence[str | Path]) -> tuple[str, ...]:
-    """The same data as absolute folders, and subsets as `subset:NAME`: what a run or an evaluation records.
+    """The same data as absolute folders, subsets and label layers: what a run or an evaluation records.
 
-    Raises DataError for a name that is neither a folder, a registered dataset nor a subset.
+    Raises DataError for a name that is neither a folder, a registered dataset, a subset nor a label layer.
     """
-    subsets = dict.fromkeys(
-        load_subset(str(name)).reference for name in names if is_reference(name)
-    )
-    return (*map(os.path.abspath, resolve_folders(names)), *subsets)
+    references = dict.fromkeys(resolve_reference(str(name)) for name in names if is_reference(name))
+    return (*map(os.path.abspath, resolve_folders(names)), *references)
 
 
 def _decisions_on_record(home: Path) -> tuple[Decision, ...]:

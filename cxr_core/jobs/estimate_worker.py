@@ -23,8 +23,8 @@ from torch import Tensor
 from cxr_core.data.cache.pixel_cache import PixelCache
 from cxr_core.data.film_set import FilmSet
 from cxr_core.data.loader import Batch
+from cxr_core.data.references import apply_references, is_reference
 from cxr_core.data.registry import RECORD, Dataset, choose_folder
-from cxr_core.data.subsets import is_reference, select_subsets
 from cxr_core.errors import DataError, SilhouetteError
 from cxr_core.jobs.launch import lower_priority
 from cxr_core.jobs.records import read_int, read_text, read_texts
@@ -89,14 +89,15 @@ def measure(task: JsonObject, parent: ParentConnection) -> None:
 def count_films(recipe: Recipe, data: Sequence[str]) -> dict[str, int]:
     """Films of each split, and how many of them are still to be decoded and to be segmented.
 
-    data: folders, and subsets as `subset:NAME`. Raises DataError for data that is not prepared yet.
+    data: folders, subsets as `subset:NAME` and label layers as `labels:NAME`. Raises DataError for data that is not
+    prepared yet.
     """
     folder = choose_folder([Path(name) for name in data if not is_reference(name)], None)
     if not (folder / RECORD).exists():
         raise DataError(
             "The data has not been prepared yet. Prepare it on the Data page, then estimate again."
         )
-    usable = select_subsets(Dataset.load(folder).load_manifest().select_usable(), data)
+    usable = apply_references(Dataset.load(folder).load_manifest().select_usable(), data)
     films = select_learning_films(split_manifest(recipe, usable, find_recipe_split(recipe, data)))
     rows = PixelCache(recipe.input_spec()).load_entries(films.paths)["row"]
     train, val = (len(films.select_split(name).table) for name in ("train", "val"))

@@ -10,6 +10,7 @@ import numpy as np
 from safetensors import SafetensorError
 
 from cxr_core.data.film_set import FilmSet
+from cxr_core.data.manifest import Manifest
 from cxr_core.errors import CodeRefused, RunError, SilhouetteError, TrainingStopped
 from cxr_core.known_findings import select_local_findings
 from cxr_core.models.networks.architectures import Network
@@ -127,6 +128,7 @@ def fit(
                 segmenter=segmenter,
                 code=code,
                 local_findings=select_local_findings(recipe.labelled_findings),
+                label_layers=run_data.films.label_layers,
             )
             split = run_data.saved_split
             folder = RunFolder.create(recipe, manifest, run, annotation, split)
@@ -189,6 +191,7 @@ def resume(run: Path, options: FitOptions) -> Path:
         ):
             data = open_run_data(recipe, manifest.folders, context, report, options.stop, run)
             _require_same_data(describe_run_data(data.films, recipe), manifest.data, run)
+            _require_same_layers(data.films, manifest, run)
             latest = folder.checkpoints.load_latest()
             if latest.checkpoint is None:
                 _require_same_initial_weights(recipe, manifest, run)
@@ -342,6 +345,17 @@ def _require_same_data(current: DataDescription, former: DataDescription, run: P
         )
     if current.split_sha256 != former.split_sha256:
         raise RunError(f"the split of {run} has changed since it began; start a new run on it")
+
+
+def _require_same_layers(films: Manifest, manifest: RunManifest, run: Path) -> None:
+    """Raises RunError when a label layer now decides otherwise than when the run began."""
+    former = [(layer.name, layer.sha256) for layer in manifest.label_layers]
+    if [(layer.name, layer.sha256) for layer in films.label_layers] != former:
+        names = ", ".join(name for name, _ in former) or "none"
+        raise RunError(
+            f"the labels of {run} have changed since it began (label layers: {names}); put the former layer back, or "
+            "start a new run"
+        )
 
 
 def _require_same_initial_weights(recipe: Recipe, manifest: RunManifest, run: Path) -> None:

@@ -6,8 +6,8 @@ import pandas as pd
 
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.prepare import list_films, open_registered
+from cxr_core.data.references import apply_references, is_reference
 from cxr_core.data.sources.masks import has_masks
-from cxr_core.data.subsets import is_reference, select_subsets
 from cxr_core.errors import DataError
 from cxr_core.presentation.wording import finding_name, format_count
 from cxr_core.training.recipe.recipe import Recipe
@@ -33,7 +33,7 @@ def load_registered_films(data: Sequence[str]) -> Manifest:
         return open_registered(data)
     manifests = [open_registered([name]) for name in datasets]
     table = pd.concat([manifest.table for manifest in manifests], ignore_index=True)
-    return select_subsets(manifests[0].with_table(table.drop_duplicates("image")), data)
+    return apply_references(manifests[0].with_table(table.drop_duplicates("image")), data)
 
 
 def find_data_problem(recipe: Recipe, films: Manifest) -> str:

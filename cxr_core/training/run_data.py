@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cxr_core.data.film_set import FilmSet, load_film_set
+from cxr_core.data.label_layers import use_labels_of, use_own_labels
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.prepare import open_data, resolve_data
 from cxr_core.data.sources.masks import find_swapped_masks, load_masks
@@ -112,8 +113,18 @@ def split_manifest(recipe: Recipe, manifest: Manifest, saved: SavedSplit | None 
     """The films of the recipe's population, split into train, val, test and the promotion holdout.
 
     saved: of a recipe that names a saved split, see `find_recipe_split`. A validation split that it has is kept.
-    Data without a split of its own is split by patient at 70:15:15. Raises DataError when a split would lack a class.
+    Data without a split of its own is split by patient at 70:15:15. With a label layer the films lie where they would
+    without it, so that a model from before it is not measured on films that it knows. Raises DataError when a split
+    would lack a class.
     """
+    if not manifest.label_layers:
+        return _split_by_labels(recipe, manifest, saved)
+    split = _split_by_labels(recipe, use_own_labels(manifest), saved)
+    return require_classes(use_labels_of(split, manifest), recipe.findings)
+
+
+def _split_by_labels(recipe: Recipe, manifest: Manifest, saved: SavedSplit | None) -> Manifest:
+    """As `split_manifest`, by the labels that the films have here."""
     recipe = resolve_split(recipe, manifest)
     films = select_population(recipe, manifest)
     if recipe.structures:

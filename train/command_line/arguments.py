@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cxr_core.training.recipe.recipe import Recipe
 
 SUBSET = "subset:"  # as cxr_core.data.subsets has it, which --help need not import
+LAYER = "labels:"  # as cxr_core.data.label_layers has it
 SAVED_SPLIT = "saved:"  # as cxr_core.training.recipe has it
 DATA = "a dataset's folder, or the name of a registered one; repeatable"
 INIT = "scratch, imagenet, a safetensors file of the backbone's weights, a model's folder or name, or backbone:MODEL"
@@ -51,7 +52,7 @@ def parse_name_or_path(text: str) -> str:
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    """Add `--data`, which may be given several times, and `--subset`."""
+    """Add `--data`, which may be given several times, `--subset` and `--labels`."""
     parser.add_argument(
         "--data", type=parse_name_or_path, action="append", required=True, help=DATA
     )
@@ -59,7 +60,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 
 def add_subset(parser: argparse.ArgumentParser) -> None:
-    """Add `--subset`, which is one more name of data."""
+    """Add `--subset` and `--labels`, each of which is one more name of data."""
     parser.add_argument(
         "--subset",
         type=lambda name: SUBSET + name.removeprefix(SUBSET),
@@ -67,6 +68,14 @@ def add_subset(parser: argparse.ArgumentParser) -> None:
         dest="data",
         metavar="NAME",
         help="only the films of this subset, which the Data page has saved; alone, of the dataset it was made of",
+    )
+    parser.add_argument(
+        "--labels",
+        type=lambda name: LAYER + name.removeprefix(LAYER),
+        action="append",
+        dest="data",
+        metavar="LAYER",
+        help="with the labels that readers decided in this layer, where it has any; the data stays as it is",
     )
 
 

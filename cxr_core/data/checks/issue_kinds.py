@@ -129,6 +129,11 @@ _TABLE_ISSUES = {
         "Labels by radiologists instead of mined ones",
         "Nothing: mined labels of that finding are not used beside them.",
     ),
+    "label_layer": IssueKind(
+        "note",
+        "Labels that readers decided beside the data",
+        "Nothing: they are used where a run or an evaluation names the layer (--labels).",
+    ),
     "population_unstated": IssueKind(
         "note", "Patients of unknown age", "State the population in the model's card."
     ),

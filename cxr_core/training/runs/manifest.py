@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from pydantic import model_validator
 
-from cxr_core.data.manifest import SplitCounts
+from cxr_core.data.manifest import AppliedLayer, SplitCounts
 from cxr_core.data.splits.holdout import HASH_KEY
 from cxr_core.errors import RecordError
 from cxr_core.known_findings import LocalFinding
@@ -101,7 +101,7 @@ class RunManifest(JsonRecord):
     folders: absolute paths of the datasets.  version: of the model.  retry_of: the run whose recipe this one changed.
     initial_weights: where they came from, with hashes.  segmenter: the model that outlined the films of a recipe with
     region_weight.  members: the models of an ensemble.  code: the sha256 of each file of the user's own.
-    local_findings: the definitions of findings that do not ship.
+    local_findings: the definitions of findings that do not ship.  label_layers: the readers' labels that it trains on.
     """
 
     KEYS: ClassVar[Mapping[str, str]] = {
@@ -121,6 +121,7 @@ class RunManifest(JsonRecord):
     members: tuple[PathText, ...] = ()
     code: dict[str, str] = field(default_factory=dict)
     local_findings: tuple[LocalFinding, ...] = ()
+    label_layers: tuple[AppliedLayer, ...] = ()
 
     def to_json(self) -> JsonObject:
         """The object as manifest.json holds it."""
