@@ -20,6 +20,7 @@ SilhouetteError
 ├── ArchiveError           a picture archive (PACS) that cannot be worked with
 │   ├── ArchiveUnreachable     no answer, or none for now: trying again later may help
 │   └── ArchiveRefused         an answer that will not change by trying again
+├── NodeError              the receiving node cannot start, or cannot use its queue
 ├── AccessRefused          an action for which a role or a key is missing
 ├── AuditError             an action that cannot be recorded in the audit log
 ├── ScaleError             an archive, a search or a cluster that cannot be worked on
@@ -117,6 +118,10 @@ class ArchiveUnreachable(ArchiveError):
 
 class ArchiveRefused(ArchiveError):
     """An archive, or a question to it, that will not do however often it is tried."""
+
+
+class NodeError(SilhouetteError):
+    """The receiving node cannot start, since another works or its port is taken, or its queue cannot be used."""
 
 
 class FeedbackError(SilhouetteError):
