@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_core.errors import DataError, ModelError, SilhouetteError
-from cxr_core.presentation.wording import SPLIT_NAMES
+from cxr_core.presentation.wording import SPLIT_NAMES, format_count
 from cxr_core.workspace.log import add_details, log_task
 from cxr_core.workspace.paths import workspace
 from cxr_core.workspace.terminal import accept_any_text
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from cxr_core.reading.classifier import Classifier
     from cxr_core.reading.segmenter import Segmenter
     from cxr_core.training.runs.run_folder import RunFolder
+    from cxr_core.workspace.json_files import JsonObject
 
 FIT_ON = ("val", "train")
 
@@ -50,12 +51,14 @@ class EvaluationOptions:
     comparator: a classifier to compare a measured ratio with.
     segmenter: whose contours heatmaps are compared with.  recalibrate: the method of a recalibration that is reported
     apart; None for none.  outside_population: whether films of patients whom the model is not for are measured apart.
+    scored: the folder of a scoring whose numbers are taken instead of running the network; None runs it.
     """
 
     comparator: str | None = None
     segmenter: str | None = None
     recalibrate: str | None = None
     outside_population: bool = False
+    scored: Path | None = None
 
 
 DEFAULT_OPTIONS = EvaluationOptions()
@@ -70,6 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
         segmenter=given.outlines,
         recalibrate=given.recalibrate,
         outside_population=given.outside_population,
+        scored=given.scored,
     )
     try:
         with report_progress() as progress:
@@ -143,11 +147,14 @@ def _is_own_split(films: Manifest, dataset: Manifest, split: str) -> bool:
 
 def _print_notes(evaluation: Evaluation | SegmenterEvaluation) -> None:
     """Say on stderr which films were left out, and what is wrong with the figures; stdout has the path alone."""
+    from cxr_core.data.label_layers import describe_applied
     from cxr_core.evaluation.population import describe_population
     from cxr_core.evaluation.report.notes import list_notes
     from cxr_core.evaluation.store.folder import Evaluation
 
     print(describe_population(evaluation.data), file=sys.stderr)
+    for layer in evaluation.data.label_layers:
+        print(describe_applied(layer), file=sys.stderr)
     if isinstance(evaluation, Evaluation):
         for note in list_notes(evaluation.figures, evaluation.calibrated_here):
             print(note, file=sys.stderr)
@@ -181,15 +188,19 @@ def _evaluate_model(
         return _evaluate_segmenter(model, selected.inside, split, options, progress)
     if options.recalibrate:
         require_recalibratable(options.recalibrate, model.card)
-    evaluation = evaluate_classifier(
-        model,
-        selected.inside,
-        split,
-        events=run.read_events() if run else [],
-        segmenter=load_segmenter_named(options.segmenter),
-        dataset=dataset,
-        progress=partial(progress, "reading films"),
-    )
+    events = run.read_events() if run else []
+    if options.scored is not None:
+        evaluation = _evaluate_scored(model, selected.inside, split, events, options.scored)
+    else:
+        evaluation = evaluate_classifier(
+            model,
+            selected.inside,
+            split,
+            events=events,
+            segmenter=load_segmenter_named(options.segmenter),
+            dataset=dataset,
+            progress=partial(progress, "reading films"),
+        )
     evaluation = replace(
         add_coverage(evaluation, _find_validation_samples(model)),
         calibrated_here=is_calibrated_on(model.card, dataset, split, of_run=bool(run)),
@@ -203,6 +214,22 @@ def _evaluate_model(
         return evaluation
     recalibration = recalibrate(evaluation.card, evaluation.table, options.recalibrate, BALANCED)
     return replace(evaluation, recalibration=recalibration)
+
+
+def _evaluate_scored(
+    model: Classifier, films: Manifest, split: str, events: list[JsonObject], scoring: Path
+) -> Evaluation:
+    """An evaluation of what a scoring holds; a note on stderr says what it leaves out."""
+    from cxr_core.evaluation.evaluate import evaluate_predictions
+    from cxr_core.scale.scoring.scored_outputs import predict_from_scoring
+
+    read, table = predict_from_scoring(scoring, model.card, films)
+    refused = len(films.table) - len(read.table)
+    note = "figures of heatmaps and of a fused ratio need the networks and are left out"
+    if refused:
+        note += f", and so are {format_count(refused, 'films')} that the scoring refused"
+    print(f"From a scoring: {note}.", file=sys.stderr)
+    return evaluate_predictions(model.card, table, read, split, events=events)
 
 
 def _find_validation_samples(model: Classifier) -> dict[str, ValidationSample]:
@@ -305,6 +332,12 @@ def _parser() -> argparse.ArgumentParser:
         "--outside-population",
         action="store_true",
         help="also measure, apart, the films of patients whom the model is not for",
+    )
+    parser.add_argument(
+        "--scored",
+        type=parse_path_argument,
+        metavar="DIR",
+        help="take the numbers from a scoring of these films (cxr_core score) instead of running the network",
     )
     parser.add_argument("--recalibrate", type=parse_recalibration, metavar="METHOD", help=METHODS)
     return parser

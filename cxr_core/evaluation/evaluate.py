@@ -70,11 +70,27 @@ def evaluate_classifier(
     """
     card, outputs = classifier.card, classify_films(classifier, films, progress)
     table = tabulate_predictions(card, films, outputs)
-    labelled = _select_labelled(card, table)
-    figures = compute_figures(card, table)
+    evaluation = evaluate_predictions(card, table, films, split, events=events)
     figures = _add_heatmap_figures(
-        figures, classifier, films, outputs, segmenter, dataset, progress
+        evaluation.figures, classifier, films, outputs, segmenter, dataset, progress
     )
+    fused = add_fused_predictions(card, table, films, segmenter, progress)
+    return replace(evaluation, table=fused, figures=figures)
+
+
+def evaluate_predictions(
+    card: ModelCard,
+    table: pd.DataFrame,
+    films: Manifest,
+    split: str,
+    *,
+    events: Iterable[Mapping[str, Json]] = (),
+) -> Evaluation:
+    """The evaluation of predictions that were made before, without figures of heatmaps. table: of `predict_films`.
+
+    films: those of the table.  events: the progress of the model's run, if any. Raises DataError without labels.
+    """
+    labelled = _select_labelled(card, table)
     macro = None
     if len(labelled) > 1:
         macro = compute_macro_figures({key: _arrays(rows) for key, rows in labelled.items()})
@@ -82,8 +98,8 @@ def evaluate_classifier(
         card=card,
         split=split,
         data=describe_data(films),
-        table=add_fused_predictions(card, table, films, segmenter, progress),
-        figures=figures,
+        table=table,
+        figures=compute_figures(card, table),
         reports={key: _compute_report(card, key, rows) for key, rows in labelled.items()},
         curves={key: _compute_curves(card, key, rows) for key, rows in labelled.items()},
         training=collect_training_curves(events),
@@ -126,6 +142,7 @@ def describe_data(films: Manifest) -> EvaluatedData:
         data_sha256=films.data_sha256(),
         split_sha256=films.split_sha256(),
         terms=films.terms,
+        label_layers=films.label_layers,
     )
 
 

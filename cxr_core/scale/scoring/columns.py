@@ -104,7 +104,7 @@ def build_row(
 def repeat_row(row: Row, film: FilmFile) -> Row:
     """The row of a film with the same bytes as one that has its row already."""
     line = {**json.loads(row["json"]), "file": printable(film.location)}
-    return {**row, **_file_columns(film, line), REPEATS: row[REPEATS] or row["file"]}
+    return {**row, **_file_columns(film, line), REPEATS: row.get(REPEATS) or row["file"]}
 
 
 def _file_columns(film: FilmFile, line: JsonObject) -> dict[str, Any]:

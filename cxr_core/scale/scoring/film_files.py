@@ -60,6 +60,14 @@ def read_film(film: FilmFile) -> bytes:
     return data
 
 
+def open_film(film: FilmFile) -> tuple[bytes, str]:
+    """The bytes of a film; without them, why it cannot be opened."""
+    try:
+        return read_film(film), ""
+    except FileRefused as refusal:
+        return b"", refusal.reason
+
+
 def list_storage(uri: str) -> Iterator[FilmFile]:
     """Every file below a URI, in the order of their paths, without hidden ones.
 

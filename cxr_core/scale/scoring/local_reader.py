@@ -5,14 +5,13 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from cxr_core.errors import FileRefused
 from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.reader import Reader
 from cxr_core.reading.results import Examination
 from cxr_core.reading.site_profile import SiteProfile
 from cxr_core.scale.scoring.columns import Row, build_row
-from cxr_core.scale.scoring.film_files import FilmFile, read_film
+from cxr_core.scale.scoring.film_files import FilmFile, open_film
 from cxr_core.scale.scoring.scoring_folder import ScoringRecord
 from cxr_core.scale.scoring.unopened import refuse_unopened
 
@@ -80,14 +79,6 @@ class LocalReader:
             while repeated:
                 yield repeated.popleft()
         yield from repeated
-
-
-def open_film(film: FilmFile) -> tuple[bytes, str]:
-    """The bytes of a film; without them, why it cannot be opened."""
-    try:
-        return read_film(film), ""
-    except FileRefused as refusal:
-        return b"", refusal.reason
 
 
 class SeenFilms:

@@ -24,7 +24,8 @@ from cxr_core.scale.cluster import connect_to_cluster
 from cxr_core.scale.scoring.columns import Row
 from cxr_core.scale.scoring.film_files import FilmFile
 from cxr_core.scale.scoring.local_reader import RepeatedFilm
-from cxr_core.scale.scoring.ray_workers import FilmDecoder, FilmScorer
+from cxr_core.scale.scoring.ray_decoder import FilmDecoder
+from cxr_core.scale.scoring.ray_scorer import FilmScorer
 from cxr_core.scale.scoring.scoring_folder import ScoringRecord
 
 PURPOSE = "scoring on a cluster"

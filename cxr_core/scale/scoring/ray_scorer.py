@@ -1,10 +1,6 @@
-"""What runs on the nodes of a cluster: processes that open and decode films, and processes that run the networks."""
+"""What runs the networks on the nodes of a cluster, on films that were decoded elsewhere."""
 
-from __future__ import annotations
-
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from cxr_core.errors import FilmRefused, SilhouetteError
 from cxr_core.film.decoding.sandbox import DecodePool
@@ -12,49 +8,9 @@ from cxr_core.film.radiograph import Radiograph
 from cxr_core.reading.reader import Reader
 from cxr_core.reading.site_profile import SiteProfile
 from cxr_core.scale.scoring.columns import Row
-from cxr_core.scale.scoring.film_files import FilmFile
-from cxr_core.scale.scoring.local_reader import RowMaker, open_film
+from cxr_core.scale.scoring.local_reader import RowMaker
+from cxr_core.scale.scoring.ray_decoder import DecodedFile
 from cxr_core.scale.scoring.scoring_folder import ScoringRecord, describe_scoring
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class DecodedFile:
-    """A film that was opened and decoded on a node.
-
-    data: its bytes, empty where it could not be opened; failure then says why.  content: the film, or its refusal.
-    """
-
-    film: FilmFile
-    data: bytes
-    failure: str
-    content: Radiograph | FilmRefused
-
-
-class FilmDecoder:
-    """One process of a node that opens and decodes films, with a decoder of its own behind it."""
-
-    def __init__(self) -> None:
-        self._pool = DecodePool(1)
-
-    def start(self) -> str:
-        """Get ready. Returns a problem, or nothing."""
-        self._pool.warm()
-        return ""
-
-    def decode(self, films: Sequence[FilmFile]) -> tuple[list[str], list[DecodedFile]]:
-        """The hashes of the films' bytes, empty where a file could not be opened, and the films."""
-        files = [self._decode(film) for film in films]
-        hashes = ["" if f.failure else hashlib.sha256(f.data).hexdigest() for f in files]
-        return hashes, files
-
-    def _decode(self, film: FilmFile) -> DecodedFile:
-        data, failure = open_film(film)
-        content: Radiograph | FilmRefused
-        try:
-            content = self._pool.decode(data)
-        except FilmRefused as refusal:
-            content = refusal
-        return DecodedFile(film=film, data=data, failure=failure, content=content)
 
 
 class DecodedFilms(DecodePool):
