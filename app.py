@@ -7,13 +7,24 @@ from pathlib import Path
 
 import streamlit as st
 
+from cxr_core.access.actor import Role
 from pages.components import cache
+from pages.components.sign_in import door
 
 HERE = Path(__file__).parent
 ICON = HERE / "pages/components/icon.svg"
 STYLE = HERE / "pages/components/page.css"
 NOT_A_DEVICE = (
     "**Not a medical device.** Not for clinical use: a qualified reader must check every result."
+)
+# Under which heading a page stands, its file and title, and the role that opens it.
+PAGES = (
+    ("Reading", "read", "Read", Role.READER),
+    ("Laboratory", "data", "Data", Role.RESEARCHER),
+    ("Laboratory", "train", "Train", Role.RESEARCHER),
+    ("Laboratory", "evaluate", "Evaluate", Role.RESEARCHER),
+    ("Laboratory", "models", "Models", Role.RESEARCHER),
+    ("Laboratory", "site", "Site", Role.RESEARCHER),
 )
 
 
@@ -28,34 +39,40 @@ def show_page() -> None:
     )
     st.html(STYLE)
 
-    page = st.navigation(
-        {
-            "Reading": [st.Page("pages/read.py", title="Read", default=True)],
-            "Laboratory": [
-                st.Page("pages/data.py", title="Data"),
-                st.Page("pages/train.py", title="Train"),
-                st.Page("pages/evaluate.py", title="Evaluate"),
-                st.Page("pages/models.py", title="Models"),
-                st.Page("pages/site.py", title="Site"),
-            ],
-        }
-    )
+    page = st.navigation(list_pages())
     try:
+        door.require_sign_in()
         page.run()
     finally:
+        door.show_account()
         st.sidebar.caption(NOT_A_DEVICE)  # also on a page that failed
 
     # Last, so that the page is on the screen before the models are loaded.
     cache.start_warm_up()
 
 
+def list_pages() -> dict[str, list[st.Page]]:
+    """The pages by heading. One whose role is missing is not in the menu, and says so when it is opened."""
+    pages: dict[str, list[st.Page]] = {}
+    for heading, file, title, role in PAGES:
+        page = st.Page(
+            f"pages/{file}.py",
+            title=title,
+            default=file == "read",
+            visibility="visible" if door.may(role) else "hidden",
+        )
+        pages.setdefault(heading, []).append(page)
+    return pages
+
+
 if __name__ == "__main__":
     show_page()
 else:
     from pages.components.error_boundary import report_fault
-    from pages.components.server import prepare_server, server_middleware
+    from pages.components.server import prepare_server, require_safe_settings, server_middleware
     from pages.components.service.routes import service_routes
 
+    require_safe_settings()
     app = st.App(
         __file__,
         routes=service_routes(),

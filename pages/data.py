@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from cxr_core.access.actor import Role
 from cxr_core.data.registry import list_damaged_folders, list_datasets
 from pages.components import cache
 from pages.components.datasets.add_dataset import add_dataset
@@ -19,6 +20,7 @@ from pages.components.datasets.page_state import CHECKS, EXPLORE, LABELS, SPLITS
 from pages.components.datasets.splits import show_splits
 from pages.components.error_boundary import show_errors
 from pages.components.session import data_page_state
+from pages.components.sign_in.door import require_page_role
 from pages.components.streamlit_internals import require_app_frame
 
 VIEWS = {CHECKS: show_checks, LABELS: show_labels, EXPLORE: show_explorer, SPLITS: show_splits}
@@ -58,4 +60,5 @@ def page() -> None:
 
 
 require_app_frame("data")
+require_page_role(Role.RESEARCHER, "Datasets")
 page()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
+from cxr_core.access.actor import Role
 from cxr_core.evaluation.store.catalogue import EvaluationRecord, list_records
 from pages.components import cache
 from pages.components.error_boundary import show_errors
@@ -36,6 +37,7 @@ from pages.components.evaluation.tabs.subgroups import show_subgroups
 from pages.components.evaluation.tabs.threshold import show_threshold
 from pages.components.evaluation.tabs.training import show_training_curves
 from pages.components.session import evaluate_page_state
+from pages.components.sign_in.door import require_page_role
 from pages.components.streamlit_internals import require_app_frame
 
 TABS = (
@@ -117,4 +119,5 @@ def show_tabs(state: EvaluatePageState, contents: dict[str, Callable[[], None]])
 
 
 require_app_frame("evaluate")
+require_page_role(Role.RESEARCHER, "Evaluation")
 page()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from cxr_core.access.actor import Role
 from cxr_core.models.card import ModelCard
 from cxr_core.models.registry.model_status import describe_status, find_removal
 from cxr_core.models.registry.overlap import list_conflicts
@@ -32,6 +33,7 @@ from pages.components.models.tables import (
 )
 from pages.components.models.version_change import offer_version_change
 from pages.components.session import models_page_state
+from pages.components.sign_in.door import require_page_role
 from pages.components.streamlit_internals import require_app_frame
 
 
@@ -176,4 +178,5 @@ def show_history(model: InstalledModel) -> None:
 
 
 require_app_frame("models")
+require_page_role(Role.RESEARCHER, "Models")
 page()

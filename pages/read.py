@@ -2,12 +2,14 @@
 
 import streamlit as st
 
+from cxr_core.access.actor import Role
 from pages.components.error_boundary import show_errors
 from pages.components.read.drop_zone import offer_clearing, take_films
 from pages.components.read.patient_form import ask_settings
 from pages.components.read.recovery.study_token import recover_study
 from pages.components.read.recovery.undo import offer_undo
 from pages.components.session import read_page_state
+from pages.components.sign_in.door import require_page_role
 
 SCOPE = (
     "The models that ship read frontal chest films for **cardiomegaly in adults** and **pneumonia in children of 1 to "
@@ -36,4 +38,5 @@ def page() -> None:
         show_study(state, answers)
 
 
+require_page_role(Role.READER, "Read chest films")
 page()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from cxr_core.access.actor import Role
 from cxr_core.data.registry import list_datasets
 from cxr_core.jobs.job import Job
 from cxr_core.jobs.scheduler import ensure_scheduler
@@ -12,6 +13,7 @@ from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.page_links import link_to_data_page
 from pages.components.session import set_field_value, train_page_state
+from pages.components.sign_in.door import require_page_role
 from pages.components.streamlit_internals import require_app_frame
 from pages.components.training.averaging import offer_average
 from pages.components.training.cross_validations import show_cross_validations
@@ -158,4 +160,5 @@ def write_address(state: TrainPageState, selected: Sequence[Job]) -> None:
 
 
 require_app_frame("train")
+require_page_role(Role.RESEARCHER, "Training")
 page()

@@ -59,7 +59,7 @@ class NewKey:
 
 
 def add_key(name: str) -> NewKey:
-    """Make a key for a program. Raises AccessRefused, also for a name that is none or taken, AuditError, RecordError."""
+    """Make a key for a program. Raises AccessRefused, also for a name that cannot be one, AuditError, RecordError."""
     if not NAME.fullmatch(name):
         raise AccessRefused(
             f"{name!r:.80} cannot be the name of a key; use up to 60 letters, digits, dots, dashes and underscores"

@@ -9,9 +9,11 @@ import hmac
 import logging
 import re
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from filelock import Timeout
 
@@ -43,11 +45,12 @@ def record(
 
     action, outcome: words of this program, never what a user or a file says.  who: None = who acts now; a text for a
     program without a role, such as `node`.  film: the sha256 of its bytes, in hex; only a keyed hash of it is kept.
-    model: names with versions, `tiny 1.0.0`.  name: of a run or an API key.  times: how often it happened, where that is counted before it is recorded.
+    model: names with versions, `tiny 1.0.0`.  name: of a run or an API key.  times: how often it happened, where that
+    is counted before it is recorded.
     """
-    facts: dict[str, Json] = {"model": model, "name": name, "outcome": outcome, "times": times}
+    details: dict[str, Json] = {"model": model, "name": name, "outcome": outcome, "times": times}
     try:
-        _append(action, who, film, facts)
+        _append(action, who, film, details)
     except (OSError, Timeout, AuditError, RecordError) as error:
         line: dict[str, str | int | float | bool | dict[str, int]] = {
             "task": "audit log",
@@ -59,16 +62,32 @@ def record(
     return True
 
 
-def record_or_refuse(
-    action: str,
-    *,
-    who: Actor | str | None = None,
-    film: str | None = None,
-    outcome: str = DONE,
-) -> None:
+class ModelName(Protocol):
+    """What names a model: its card."""
+
+    @property
+    def model(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Its version."""
+        ...
+
+
+def record_reading(
+    sha256: str, models: Iterable[ModelName], *, who: Actor | str | None = None
+) -> bool:
+    """Record that a film was read by some models, or refused where there are none. Returns whether it was recorded."""
+    names = ", ".join(sorted(f"{each.model} {each.version}" for each in models))
+    return record("reading", who=who, film=sha256, model=names, outcome=DONE if names else REFUSED)
+
+
+def record_or_refuse(action: str, outcome: str) -> None:
     """Record an action that must not happen unrecorded. Raises AuditError where it cannot be recorded."""
     try:
-        _append(action, who, film, {"outcome": outcome})
+        _append(action, None, None, {"outcome": outcome})
     except (OSError, Timeout, RecordError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise AuditError(
@@ -92,7 +111,7 @@ def hash_film(sha256: str) -> str:
     return hmac.new(_load_key(audit_folder()), sha256.encode(), "sha256").hexdigest()
 
 
-def _append(action: str, who: Actor | str | None, film: str | None, facts: dict[str, Json]) -> None:
+def _append(action: str, who: Actor | str | None, film: str | None, details: dict[str, Json]) -> None:
     actor = current_actor() if who is None else who
     entry: dict[str, Json] = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -100,9 +119,9 @@ def _append(action: str, who: Actor | str | None, film: str | None, facts: dict[
         "role": actor.role.word if isinstance(actor, Actor) else None,
         "action": action,
         "film": hash_film(film) if film else None,
-        **facts,
+        **details,
     }
-    if facts.get("times") == 1:
+    if details.get("times") == 1:
         del entry["times"]
     append_entry(audit_folder(), {key: value for key, value in entry.items() if value})
 

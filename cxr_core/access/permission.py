@@ -35,7 +35,7 @@ def perform_action(kind: str, role: Role) -> Iterator[Task]:
     Model and version are those that the action adds to the log's task. Raises AccessRefused, AuditError.
     """
     actor = require_role(role, kind)
-    record_or_refuse(kind, who=actor, outcome=STARTED)
+    record_or_refuse(kind, STARTED)
     outcome = FAILED
     with log_task(kind) as task:
         try:

@@ -14,6 +14,8 @@ from pathlib import Path
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from cxr_core.access.actor import Role
+from cxr_core.access.permission import perform_action
 from cxr_core.data import registry
 from cxr_core.data.account import LEFT_OUT, USED
 from cxr_core.data.cache.pixel_cache import PixelCache
@@ -240,7 +242,7 @@ def withdraw_decision(dataset: Dataset, code: str) -> Dataset:
     return undecided
 
 
-@log_task("deletion of a dataset")
+@perform_action("deletion of a dataset", Role.ADMIN)
 def forget_dataset(folder: Path) -> None:
     """Remove a dataset, given by its folder in the registry, and its report; the films are never touched."""
     with _hold_registry(), suppress(FileNotFoundError):  # somebody else has removed it

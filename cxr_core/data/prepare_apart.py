@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from cxr_core.access.actor import Role
+from cxr_core.access.permission import require_role
 from cxr_core.data.checks.decision import Action
 from cxr_core.errors import DataError
 from cxr_core.workspace.child_process import (
@@ -50,7 +52,8 @@ class Preparation(JsonRecord):
 
 
 def prepare_apart(preparation: Preparation, progress: StageProgress) -> str:
-    """Prepare and register a dataset. Returns its name. Raises DataError, and what progress raises."""
+    """Prepare and register a dataset. Returns its name. Raises DataError, AccessRefused, and what progress raises."""
+    require_role(Role.RESEARCHER, "preparation of a dataset")
     # The search for near-duplicates multiplies small matrices, for which more threads cost more than they save.
     environment = {"CXR_WORKSPACE": os.path.abspath(workspace()), "OPENBLAS_NUM_THREADS": "1"}
     try:

@@ -17,12 +17,13 @@ from typing import ClassVar, Literal
 
 from filelock import FileLock, Timeout
 
+from cxr_core.access.actor import Role
+from cxr_core.access.permission import perform_action
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError, RecordError
 from cxr_core.presentation.wording import format_count
 from cxr_core.workspace.json_files import write_json
 from cxr_core.workspace.json_record import JsonRecord, read_record_file
-from cxr_core.workspace.log import log_task
 from cxr_core.workspace.paths import workspace
 
 REFERENCE = (
@@ -137,7 +138,7 @@ def list_subsets() -> list[Subset]:
     return subsets
 
 
-@log_task("deletion of a subset")
+@perform_action("deletion of a subset", Role.ADMIN)
 def delete_subset(name: str) -> None:
     """Remove a subset; its films are not touched. One that is gone already is no error."""
     with _hold_subsets():

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from cxr_core.access.actor import Role
+from cxr_core.access.permission import perform_action
 from cxr_core.data.prepare import resolve_data
 from cxr_core.errors import RunError
 from cxr_core.jobs import files, scheduler
@@ -46,13 +48,13 @@ from cxr_core.training.runs.annotation import (
 )
 from cxr_core.workspace.atomic import remove_unfinished, temporary_path_beside
 from cxr_core.workspace.json_files import JsonObject, read_json_object
-from cxr_core.workspace.log import add_details, log_task
+from cxr_core.workspace.log import add_details
 from cxr_core.workspace.process_id import ProcessId, find_by_env_tag, send_signal
 
 SIGKILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no other
 
 
-@log_task("submission of a run")
+@perform_action("submission of a run", Role.RESEARCHER)
 def submit_training(request: TrainingRequest) -> Job:
     """Put a new run into the queue of its device, from which it starts when that is free. Takes well under 1 s.
 
@@ -112,7 +114,7 @@ def move_job(job: str, places: int) -> Job:
     return load_job(job)
 
 
-@log_task("stop of a job")
+@perform_action("stop of a job", Role.RESEARCHER)
 def stop_job(job: str) -> Job:
     """Ask a job to end, a run after it has kept a checkpoint; or take it out of the queue. Mostly still `stopping`.
 
@@ -132,7 +134,7 @@ def stop_job(job: str) -> Job:
     return load_job(job)
 
 
-@log_task("forced stop of a job")
+@perform_action("forced stop of a job", Role.RESEARCHER)
 def force_stop_job(job: str) -> Job:
     """End a job and all its processes at once; the last checkpoint of a run stays.
 
@@ -155,7 +157,7 @@ def force_stop_job(job: str) -> Job:
     return load_job(job)
 
 
-@log_task("resumption of a run")
+@perform_action("resumption of a run", Role.RESEARCHER)
 def resume_run(run: str) -> Job:
     """Queue a stopped, failed or interrupted run again: it is resumed from its last complete checkpoint.
 
@@ -175,7 +177,7 @@ def resume_run(run: str) -> Job:
     return load_job(run)
 
 
-@log_task("deletion of a run")
+@perform_action("deletion of a run", Role.ADMIN)
 def delete_run(run: str) -> None:
     """Remove a run's folder for good.
 
@@ -236,7 +238,7 @@ def dismiss_evaluation(job: str) -> None:
         shutil.rmtree(hidden, ignore_errors=True)
 
 
-@log_task("submission of an evaluation")
+@perform_action("submission of an evaluation", Role.RESEARCHER)
 def submit_evaluation_into(folder: Path, request: EvaluationRequest) -> Job:
     """Put an evaluation, which is written into this folder, into its queue, unless it waits or runs already.
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from cxr_core.access.actor import Role
+from cxr_core.access.permission import perform_action
 from cxr_core.errors import ModelError, SettingsError
 from cxr_core.known_findings import adopt_findings, require_no_collision
 from cxr_core.models.card import CARD, ModelCard
@@ -23,7 +25,7 @@ from cxr_core.reading.trial_run.trial import try_model
 from cxr_core.workspace.atomic import atomic_folder, remove_unfinished
 from cxr_core.workspace.json_files import JsonObject, write_json
 from cxr_core.workspace.jsonl import utc_now
-from cxr_core.workspace.log import add_details, log_task
+from cxr_core.workspace.log import add_details
 from cxr_core.workspace.paths import printable, workspace
 
 IMPORT_PREFIX = ".import-"  # of the hidden folder in which an import is unpacked and tried
@@ -33,7 +35,7 @@ RESERVED_ENDINGS = (".json", ".jsonl", ".lock", ".")
 WAY_OUT = "Import this one under another name or version"
 
 
-@log_task("import")
+@perform_action("import", Role.ADMIN)
 def import_model(data: bytes, name: str | None = None, version: str | None = None) -> Path:
     """Install the model of a zip, tried on drawings; the active version stays active. Returns the installed folder.
 

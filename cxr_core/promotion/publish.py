@@ -9,6 +9,8 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cxr_core.access.actor import Role
+from cxr_core.access.permission import perform_action
 from cxr_core.data.prepare import StageProgress, ignore_stage_progress
 from cxr_core.errors import ModelError, RunError
 from cxr_core.evaluation.store.folder import METRICS, read_metrics
@@ -73,7 +75,7 @@ class Publication:
         }
 
 
-@log_task("publication")
+@perform_action("publication", Role.ADMIN)
 def publish(
     folder: Path,
     note: str = "",

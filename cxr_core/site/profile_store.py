@@ -13,6 +13,8 @@ from typing import Literal
 
 from filelock import FileLock
 
+from cxr_core.access.actor import Role
+from cxr_core.access.permission import perform_action
 from cxr_core.errors import RecordError, SilhouetteError, SiteError
 from cxr_core.models.figures import MeanFigure
 from cxr_core.models.registry.registry import find_active_version
@@ -21,7 +23,7 @@ from cxr_core.workspace.atomic import remove_unfinished
 from cxr_core.workspace.json_files import write_json
 from cxr_core.workspace.json_record import JsonRecord, parse_record, read_record_file
 from cxr_core.workspace.jsonl import append_line, read_jsonl, utc_now
-from cxr_core.workspace.log import add_details, log_task
+from cxr_core.workspace.log import add_details
 from cxr_core.workspace.paths import printable, workspace
 
 PROFILE, HISTORY = "profile.json", "profile_history.jsonl"
@@ -98,7 +100,7 @@ def profile_fingerprint() -> str:
     return f"{path}:{status.st_ino}:{status.st_mtime_ns}:{status.st_size}"
 
 
-@log_task("installation of a site profile")
+@perform_action("installation of a site profile", Role.ADMIN)
 def install(
     profile: ModelProfile, reason: str, evidence: Evidence | None = None, *, when: str | None = None
 ) -> ModelProfile:
@@ -130,7 +132,7 @@ def install(
     return profile
 
 
-@log_task("revocation of a site profile")
+@perform_action("revocation of a site profile", Role.ADMIN)
 def revoke(model: str, finding: str, reason: str, *, when: str | None = None) -> ModelProfile:
     """Take a profile out of use; readings are at once what the model's card says. Returns what was in use.
 
@@ -154,6 +156,7 @@ def revoke(model: str, finding: str, reason: str, *, when: str | None = None) ->
     return installed.profile
 
 
+@perform_action("removal of a damaged site profile", Role.ADMIN)
 def discard_damaged() -> Path:
     """Move a damaged profile out of the way, so that another can be installed. Returns where it is now.
 

@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from cxr_core.access.actor import acting_as, current_actor
 from cxr_core.errors import Cancelled, SilhouetteError
 
 ENDED_TASKS_KEPT = 20  # ended tasks that nobody has dismissed yet
@@ -31,7 +32,7 @@ class BackgroundTask:
         self.is_cancelled = False
         self._stage_began_s = time.monotonic()
         self._done_at_stage_begin = 0
-        self._work = work
+        self._work, self._actor = work, current_actor()
         self._thread = threading.Thread(target=self._run, name=key, daemon=True)
         self._thread.start()
 
@@ -79,7 +80,8 @@ class BackgroundTask:
     def _run(self) -> None:
         has_ended = False
         try:
-            self.result = self._work(self)
+            with acting_as(self._actor):
+                self.result = self._work(self)
             has_ended = True
         except Cancelled:
             self.is_cancelled = has_ended = True

@@ -10,14 +10,17 @@ from cxr_core.errors import SilhouetteError
 from cxr_core.workspace.jsonl import utc_now
 from cxr_core.workspace.log import describe_place, write_log_line
 from pages.components.markdown import plain
+from pages.components.sign_in.door import leave_if_ended
 
 
 @contextmanager
 def show_errors() -> Iterator[None]:
     """Around a section, a tab or a callback, or as decorator of a fragment or dialog: shows the error that ends it.
 
+    A fragment or dialog is run without the page around it, so whether sign-in has ended is looked at here too.
     Only the core's own error, whose message is for people. Any other is a fault of the program, for `report_fault`.
     """
+    leave_if_ended()
     try:
         yield
     except SilhouetteError as error:

@@ -5,8 +5,10 @@ were part of it. So every request and every web socket must name an allowed host
 """
 
 import asyncio
+import logging
 import os
 import re
+import sys
 from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -15,15 +17,21 @@ import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.formparsers import MultiPartParser
 from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cxr_core.access.actor import use_actors_of
+from cxr_core.errors import SettingsError
 from cxr_core.film.limits import MAX_BYTES
+from cxr_core.workspace.log import write_log_line
 from cxr_core.workspace.malloc import erase_in_server_too, overwrite_freed_memory
 from pages.components import cache
 from pages.components.service.error_answers import answer_error
 from pages.components.service.routes import is_service_path, is_switched_on
-from pages.components.streamlit_internals import keep_upload_answers
+from pages.components.sign_in.person import find_page_actor
+from pages.components.sign_in.settings import check_address, load_sign_in
+from pages.components.streamlit_internals import has_user_cookie, keep_upload_answers
 
 HOSTS_VARIABLE = "CXR_ALLOWED_HOSTS"
 THIS_COMPUTER = ("localhost", "127.0.0.1", "::1")
@@ -34,6 +42,11 @@ REFUSAL = (
     "This server does not answer to the host name in this request, or to pages of another site. "
     f"Open it as localhost, or start it with {HOSTS_VARIABLE}=NAME for each further name, separated by commas.\n"
 )
+
+UPLOADS = "/_stcore/upload_file"
+REFUSED_PAGE = PlainTextResponse(REFUSAL, 403)
+REFUSED_UPLOAD = PlainTextResponse("Sign in before you send a file.\n", 401)
+BAD_SETTINGS = 2  # the exit status
 
 # The one inline script of Streamlit's own page, by its hash; its style sheets are made while the page runs.
 INLINE_SCRIPT = "'sha256-THxz9J9+wf7rhwR2YkXJoSZ13UCmYyC+3lNDv2+8ugA='"
@@ -61,6 +74,21 @@ HEADERS = {
 }
 
 
+log = logging.getLogger(__name__)
+
+
+def require_safe_settings() -> None:
+    """End the program with a sentence where it would serve a network without sign-in, or sign-in is set up wrongly."""
+    try:
+        warning = check_address()
+    except SettingsError as error:
+        print(f"silhouette: {error}", file=sys.stderr)
+        sys.exit(BAD_SETTINGS)
+    if warning:
+        log.warning(warning)
+        write_log_line(logging.WARNING, {"task": "server", "state": "open without sign-in"})
+
+
 def server_middleware() -> list[Middleware]:
     """What `st.App` puts in front of Streamlit, with the host names of the server's settings."""
     return [Middleware(RequestGuard, allowed_hosts=list_allowed_hosts())]
@@ -73,6 +101,7 @@ async def prepare_server(app: st.App) -> AsyncIterator[dict[str, object]]:
     What reads films is imported before the first page is asked for: beside it, both would take longer. With the service
     the models are loaded too, so that it is ready once it answers.
     """
+    use_actors_of(find_page_actor)
     keep_upload_answers()
     MultiPartParser.spool_max_size = 2 * MAX_BYTES
     overwrite_freed_memory()
@@ -87,10 +116,16 @@ async def prepare_server(app: st.App) -> AsyncIterator[dict[str, object]]:
 
 
 def list_allowed_hosts() -> tuple[str, ...]:
-    """The host names that are answered: this computer's, the address that is served, and those of CXR_ALLOWED_HOSTS."""
+    """The host names that are answered: this computer's, the address that is served, and those that settings name.
+
+    These are CXR_ALLOWED_HOSTS, and the host to which the identity provider sends people back.
+    """
     served = str(st.get_option("server.address") or "")
     named = [name.strip() for name in os.environ.get(HOSTS_VARIABLE, "").split(",")]
     further = [*named, served] if served not in EVERY_ADDRESS else named
+    sign_in = load_sign_in()
+    if sign_in is not None:
+        further.append(sign_in.host)
     return (*THIS_COMPUTER, *(name.strip("[]").lower() for name in further if name))
 
 
@@ -109,21 +144,24 @@ class RequestGuard:
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        if scope["type"] in ("http", "websocket") and not self._is_allowed(Headers(scope=scope)):
-            for_program = is_service_path(scope["path"])
-            refusal = (
-                answer_error(REFUSAL.strip(), 403)
-                if for_program
-                else PlainTextResponse(REFUSAL, 403)
-            )
-            await refusal(scope, receive, send_with_headers)
-        else:
-            await self.app(scope, receive, send_with_headers)
+        app: ASGIApp = self.app
+        if scope["type"] in ("http", "websocket"):
+            if not self._is_allowed(Headers(scope=scope)):
+                for_program = is_service_path(scope["path"])
+                app = answer_error(REFUSAL.strip(), 403) if for_program else REFUSED_PAGE
+            elif scope["path"].startswith(UPLOADS) and not _may_upload(scope):
+                app = REFUSED_UPLOAD
+        await app(scope, receive, send_with_headers)
 
     def _is_allowed(self, headers: Headers) -> bool:
         hosts = headers.getlist("host")
         names = map(_host_name, [*hosts, *headers.getlist("origin")])
         return len(hosts) == 1 and all(name in self.allowed_hosts for name in names)
+
+
+def _may_upload(scope: Scope) -> bool:
+    """Whether whoever uploads has signed in; otherwise anybody could fill the memory. The page checks the rest."""
+    return load_sign_in() is None or has_user_cookie(Request(scope).cookies)
 
 
 def _host_name(host: str) -> str:

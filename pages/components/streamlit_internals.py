@@ -1,6 +1,6 @@
 """The only module that uses parts of Streamlit outside its documented interface.
 
-Four things have no documented way:
+Five things have no documented way:
 
 * Streamlit takes a folder named `pages` for its older kind of multipage app until app.py has run once. Somebody who
   follows a link to a page as the first visitor of a server would get that page without the app around it.
@@ -9,15 +9,17 @@ Four things have no documented way:
 * Streamlit keeps the session of a tab that was closed, in case it was only cut off, until another tab comes or goes.
 * Streamlit answers a browser that has files to upload with the addresses to send them to. When the page is run again
   at that very moment, it drops the answer, and the files never arrive.
+* Streamlit takes uploads of whoever has opened a session, which everybody can before signing in.
 
 Where the installed Streamlit lacks these parts, the app goes on with less: the page says that it was opened without the
 app, the copies stay until the tab is closed, and files dropped while the page is loading may have to be dropped again.
+Where people sign in, no upload is taken then.
 """
 
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, wraps
 from typing import Any, Protocol
@@ -57,6 +59,9 @@ class Internals:
     script_run_context: Any
     running_server: Any
     message_queue: type[Any]
+    user_cookie: str
+    decode_cookie: Any
+    find_cookie_secret: Any
 
 
 @cache
@@ -82,6 +87,9 @@ def _import_internals() -> Internals:
     from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
     from streamlit.runtime.pages_manager import PagesManager
     from streamlit.runtime.scriptrunner import RerunData, RerunException, get_script_run_ctx
+    from streamlit.web.server.server_util import get_cookie_secret
+    from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
+    from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
     PagesManager.uses_pages_directory  # noqa: B018 - raises AttributeError where it is gone
     MemoryUploadedFileManager.remove_file  # noqa: B018
@@ -98,6 +106,9 @@ def _import_internals() -> Internals:
         script_run_context=get_script_run_ctx,
         running_server=get_instance,
         message_queue=ForwardMsgQueue,
+        user_cookie=USER_COOKIE_NAME,
+        decode_cookie=decode_signed_value,
+        find_cookie_secret=get_cookie_secret,
     )
 
 
@@ -146,6 +157,16 @@ def keep_upload_answers() -> None:
             queue._queue[:0] = [answer for answer in answers if id(answer) not in kept]
 
     internals.message_queue.clear = clear_all_but_answers
+
+
+def has_user_cookie(cookies: Mapping[str, str]) -> bool:
+    """Whether somebody has signed in with the browser that sends these: one has this server's signature."""
+    internals = find_internals()
+    value = cookies.get(internals.user_cookie) if internals else None
+    if internals is None or value is None:
+        return False
+    secret, name = internals.find_cookie_secret(), internals.user_cookie
+    return internals.decode_cookie(secret, name, value.encode("latin-1", "replace")) is not None
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from typing import ClassVar, Literal
 import numpy as np
 import pandas as pd
 
+from cxr_core.access.actor import Role
+from cxr_core.access.permission import perform_action
 from cxr_core.data.manifest import SPLITS, Manifest
 from cxr_core.data.registry import Dataset, list_datasets
 from cxr_core.errors import DataError, FileRefused, RecordError
@@ -30,7 +32,6 @@ from cxr_core.workspace.atomic import (
 )
 from cxr_core.workspace.json_files import write_json
 from cxr_core.workspace.json_record import Count, JsonRecord, read_record_file
-from cxr_core.workspace.log import log_task
 from cxr_core.workspace.outside_files import read_outside_file
 from cxr_core.workspace.paths import printable
 
@@ -218,7 +219,7 @@ def list_splits_of(folders: Sequence[Path | str]) -> dict[str, SplitRecord]:
     }
 
 
-@log_task("deletion of a split")
+@perform_action("deletion of a split", Role.ADMIN)
 def delete_split(dataset: Dataset, name: str) -> None:
     """Remove a saved split. Runs that use it have a copy.
 

@@ -18,6 +18,8 @@ from typing import Any, ClassVar, TypeGuard
 
 from filelock import FileLock
 
+from cxr_core.access.actor import Role
+from cxr_core.access.permission import perform_action
 from cxr_core.errors import CodeRefused, FileRefused, RecipeError, RecordError
 from cxr_core.workspace.json_files import write_json
 from cxr_core.workspace.json_record import JsonRecord, read_record_file
@@ -104,12 +106,14 @@ def is_allowed(sha256: str) -> bool:
     return any(allowed.sha256 == sha256 for allowed in _load_allowed().files)
 
 
+@perform_action("permission of a user's own code", Role.ADMIN)
 def allow_code(code: Mapping[str, str]) -> None:
     """Allow files, given by name and hash, to run from now on; `forbid_code` takes that back."""
     new = tuple(AllowedFile(sha256=sha, file=file, when=utc_now()) for file, sha in code.items())
     _update_allowed(lambda files: (*files, *(each for each in new if not is_allowed(each.sha256))))
 
 
+@perform_action("prohibition of a user's own code", Role.ADMIN)
 def forbid_code(code: Mapping[str, str]) -> None:
     """Let files, given by name and hash, no longer run."""
     forbidden = set(code.values())

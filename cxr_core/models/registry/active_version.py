@@ -8,6 +8,8 @@ import secrets
 import shutil
 from pathlib import Path
 
+from cxr_core.access.actor import Role
+from cxr_core.access.permission import perform_action
 from cxr_core.errors import ModelError
 from cxr_core.models.card import WEIGHTS
 from cxr_core.models.card_file import AnyCard, is_segmenter, read_card
@@ -22,14 +24,14 @@ from cxr_core.models.registry.registry import (
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.workspace.hashing import sha256_of_file
 from cxr_core.workspace.json_files import JsonObject
-from cxr_core.workspace.log import add_details, log_task
+from cxr_core.workspace.log import add_details
 from cxr_core.workspace.paths import SHIPPED_MODELS
 
 RETIRED = "retired"
 REMOVED_PREFIX = ".removed-"  # of a version's folder while it is being deleted
 
 
-@log_task("activation")
+@perform_action("activation", Role.ADMIN)
 def activate_version(model: str, version: str, note: str, what: str = "promoted") -> Path:
     """Make a version of a model the active one. Returns its folder.
 
@@ -64,7 +66,7 @@ def activate_version(model: str, version: str, note: str, what: str = "promoted"
     return folders[version]
 
 
-@log_task("retirement")
+@perform_action("retirement", Role.ADMIN)
 def retire_model(model: str, note: str) -> None:
     """Let no version of a model read films, until one is activated. note: the reason.
 
@@ -95,7 +97,7 @@ def retire_others(model: str, version: str, card: AnyCard) -> dict[str, JsonObje
     return {folder.parent.name: _describe_retirement(folder.name, note) for folder in folders}
 
 
-@log_task("removal of a model")
+@perform_action("removal of a model", Role.ADMIN)
 def remove_version(model: str, version: str, note: str) -> None:
     """Delete a version's folder for good: it is gone at once, or not at all. note: the reason.
 
@@ -132,7 +134,7 @@ def remove_version(model: str, version: str, note: str) -> None:
             shutil.rmtree(folder.parent, ignore_errors=True)
 
 
-@log_task("roll-back")
+@perform_action("roll-back", Role.ADMIN)
 def roll_back(model: str, note: str, to: str | None = None) -> Path:
     """Make an earlier version active again: `to`, or the one below the active one. Returns its folder.
 

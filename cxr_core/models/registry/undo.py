@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from cxr_core.access.actor import Role
+from cxr_core.access.permission import perform_action
 from cxr_core.errors import ModelError
 from cxr_core.models.card_file import read_card
 from cxr_core.models.registry.active_version import require_sound_files, require_versions
@@ -9,7 +11,6 @@ from cxr_core.models.registry.overlap import find_competitors
 from cxr_core.models.registry.pointers import PINNED, registry_lock, write_pointers
 from cxr_core.models.registry.registry import find_active_version, find_pointer
 from cxr_core.workspace.json_files import JsonObject
-from cxr_core.workspace.log import log_task
 
 UNDONE = "undone"
 
@@ -45,7 +46,7 @@ def describe_undo(before: dict[str, str]) -> str:
     return ", and ".join(parts)
 
 
-@log_task("undo")
+@perform_action("undo", Role.ADMIN)
 def undo_last_change(model: str, note: str) -> str:
     """Make active again what was active before the last change of a model. Returns what was done, in words.
 

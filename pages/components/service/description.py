@@ -24,8 +24,10 @@ PLAIN = "text/plain"
 NOTICE = (
     "Reads frontal chest films. Not a medical device: a qualified reader must check every result."
 )
+KEY = "apiKey"  # the name of the way in which a client identifies itself
 REFUSALS = {
     400: "An option is unknown or wrong, or the form does not hold one file.",
+    401: "An API key is needed, and none that is valid was sent.",
     406: "No answer can be given in the form that Accept asks for.",
     408: "The film did not arrive in time.",
     413: "The request is larger than what is read.",
@@ -43,15 +45,15 @@ def describe_service() -> dict[str, Any]:
             READ: {"post": _describe_read()},
             MODELS: {"get": _describe_get("The models in use", {JSON: _describe_models()}, [503])},
             DESCRIPTION: {"get": _describe_get("This description", {JSON: {"type": "object"}})},
-            ALIVE: {"get": _describe_get("Whether the process answers", {JSON: _status("ok")})},
-            READY: {
-                "get": _describe_get(
-                    "Whether the next film would be read", {JSON: _status("ready")}, [503]
-                )
-            },
+            ALIVE: {"get": _describe_open("Whether the process answers", "ok", [])},
+            READY: {"get": _describe_open("Whether the next film would be read", "ready", [503])},
             METRICS: {"get": _describe_get("Figures for Prometheus", {PLAIN: TEXT})},
         },
-        "components": {"schemas": list_schemas()},
+        "components": {
+            "schemas": list_schemas(),
+            "securitySchemes": {KEY: {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{KEY: []}],
     }
 
 
@@ -102,7 +104,13 @@ def _describe_read() -> dict[str, Any]:
 def _describe_get(
     purpose: str, content: dict[str, Schema], refusals: list[int] | None = None
 ) -> dict[str, Any]:
-    return {"summary": purpose, "responses": _answers(purpose, content, refusals or [])}
+    return {"summary": purpose, "responses": _answers(purpose, content, [401, *(refusals or [])])}
+
+
+def _describe_open(purpose: str, word: str, refusals: list[int]) -> dict[str, Any]:
+    """A path that answers without a key."""
+    answers = _answers(purpose, {JSON: _status(word)}, refusals)
+    return {"summary": purpose, "security": [], "responses": answers}
 
 
 def _answers(purpose: str, content: dict[str, Schema], refusals: list[int]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from cxr_core.access.audit import record_reading
 from cxr_core.errors import Cancelled, FilmRefused, ReadingError, SettingsError
 from cxr_core.reading.interpret import interpret
 from cxr_core.reading.read_options import ReadOptions, parse_options
@@ -66,6 +67,7 @@ class ReadRoute:
         with cache.reading_queue().take_turn(leave_if_gone), log_task("reading"):
             leave_if_gone()
             examination = cache.load_reader().examine(film.data)
+        record_reading(examination.sha256, [output.card for output in examination.outputs])
         reading = interpret(
             examination,
             options.patient,

@@ -55,6 +55,7 @@ def build_service() -> ASGIApp:
     # A server without the service need not import prometheus_client, which takes a third of a second.
     from pages.components.service import status_routes as status
     from pages.components.service.admission import Admission
+    from pages.components.service.keys import KeyGuard
     from pages.components.service.metrics import Metrics
     from pages.components.service.read_route import ReadRoute
 
@@ -72,7 +73,7 @@ def build_service() -> ASGIApp:
         exception_handlers=ANSWERS,
     )
     app.router.redirect_slashes = False
-    return AnswerCounter(app, metrics.count_answer)
+    return AnswerCounter(KeyGuard(app), metrics.count_answer)
 
 
 class ServiceGuard:

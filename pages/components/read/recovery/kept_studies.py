@@ -20,7 +20,8 @@ MOST_BYTES = 64 << 20  # of all kept studies together
 @dataclass
 class _Study:
     state: ReadPageState
-    session_id: str  # whose it is
+    session_id: str  # of the tab that has it
+    owner: str  # who had signed in
     left_at: float | None = None  # on the monotonic clock, when its tab had gone
 
 
@@ -33,18 +34,18 @@ class KeptStudies:
         self._studies: dict[str, _Study] = {}
         self._lock = threading.Lock()
 
-    def add(self, session_id: str, state: ReadPageState) -> str:
-        """Register a tab's study, and give the token for it."""
+    def add(self, session_id: str, state: ReadPageState, owner: str = "") -> str:
+        """Register a tab's study, and give the token for it. owner: who has signed in; nobody else gets the study."""
         token = secrets.token_urlsafe(32)
         with self._lock:
-            self._studies[token] = _Study(state, session_id)
+            self._studies[token] = _Study(state, session_id, owner)
         return token
 
-    def claim(self, token: str, session_id: str) -> ReadPageState | None:
-        """Hand a study to a session that has its token; None when it is gone, or still open in another tab."""
+    def claim(self, token: str, session_id: str, owner: str = "") -> ReadPageState | None:
+        """Hand a study to a session that has its token; None when it is gone, another's, or open in another tab."""
         with self._lock:
             study = self._studies.get(token)
-            if study is None or self._is_connected(study.session_id):
+            if study is None or study.owner != owner or self._is_connected(study.session_id):
                 return None
             study.session_id, study.left_at = session_id, None
             return study.state

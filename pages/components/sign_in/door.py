@@ -1,0 +1,129 @@
+"""What stands before every page: sign-in, the roles that open it, and the way out."""
+
+import threading
+
+import streamlit as st
+
+from cxr_core.access.actor import Role, current_actor
+from cxr_core.access.audit import REFUSED, record
+from cxr_core.access.identity import Identity
+from cxr_core.access.permission import WHOM_TO_ASK, describe_missing_role
+from cxr_core.errors import AccessRefused
+from pages.components.markdown import plain
+from pages.components.sign_in.person import end_sign_in, find_identity, has_ended, name_person
+from pages.components.sign_in.settings import SignIn, check_address, load_sign_in
+
+SIGN_IN, SIGN_OUT, ENDED = "sign-in", "sign-out", "ended"
+MOST_REMEMBERED = 10_000  # sign-ins, so that each is recorded once
+
+
+def require_sign_in() -> None:
+    """Ask for sign-in and stop the page, unless somebody with a role has signed in. Nothing where nobody needs to."""
+    settings = load_sign_in()
+    if settings is None:
+        return
+    try:
+        identity = find_identity()
+    except AccessRefused as refusal:
+        _show_refusal(str(refusal))
+        st.stop()
+    if identity is None:
+        _offer_sign_in(settings, "Sign in to read chest films.")
+        st.stop()
+    if has_ended(identity):
+        _record_once(identity, ENDED)
+        _offer_sign_in(settings, "Your sign-in has ended. Films that you had open wait for you.")
+        st.stop()
+    if identity.actor.role is Role.NONE:
+        _record_once(identity, REFUSED)
+        _show_refusal(f"You have signed in, but you have no role here. {WHOM_TO_ASK}")
+        st.stop()
+    _record_once(identity, "done")
+
+
+def require_page_role(role: Role, title: str) -> None:
+    """Say what is missing and stop, on a page that somebody without the role has opened by its address."""
+    require_sign_in()
+    actor = current_actor()
+    if actor.role < role:
+        st.title(title)
+        st.error(plain(describe_missing_role(role, "this page", actor)), icon=":material/lock:")
+        st.stop()
+
+
+def may(role: Role) -> bool:
+    """Whether the person whose page runs has a role; to leave out what would be refused."""
+    return current_actor().role >= role
+
+
+def leave_if_ended() -> None:
+    """Run the whole page again once sign-in has ended, in a part of it that is run alone."""
+    if load_sign_in() is None:
+        return
+    try:
+        identity = find_identity()
+        if identity is not None and not has_ended(identity):
+            return
+    except AccessRefused:
+        pass
+    st.rerun()
+
+
+def show_account() -> None:
+    """In the sidebar: who has signed in and the way out, or that the server is open to everybody."""
+    if load_sign_in() is None:
+        if notice := check_address():
+            st.sidebar.warning(notice, icon=":material/lock_open:")
+        return
+    name = name_person()
+    if not name:
+        return
+    role = current_actor().role
+    with st.sidebar.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            plain(f"{name}, {role.word}" if role is not Role.NONE else name), width="stretch"
+        )
+        st.button("Sign out", type="tertiary", icon=":material/logout:", on_click=_sign_out)
+
+
+def _offer_sign_in(settings: SignIn, sentence: str) -> None:
+    st.title("Silhouette")
+    st.markdown(sentence)
+    for provider in settings.providers:
+        st.button(
+            f"Sign in with {provider}" if provider else "Sign in",
+            type="primary",
+            icon=":material/login:",
+            on_click=st.login,
+            args=(provider,),
+            key=f"sign-in-{provider}",
+        )
+
+
+def _show_refusal(sentence: str) -> None:
+    st.title("Silhouette")
+    st.error(plain(sentence), icon=":material/lock:")
+
+
+def _sign_out() -> None:
+    identity = find_identity()
+    if identity is not None:
+        record(SIGN_OUT, who=identity.actor)
+        end_sign_in(identity)
+    st.logout()
+
+
+_recorded: dict[tuple[str, float, str], None] = {}
+_recording = threading.Lock()
+
+
+def _record_once(identity: Identity, outcome: str) -> None:
+    """Record a sign-in, its end or its refusal once: every page that is opened with it comes here."""
+    event = (identity.actor.name, identity.signed_in_at, outcome)
+    with _recording:
+        if event in _recorded:
+            return
+        while len(_recorded) >= MOST_REMEMBERED:
+            del _recorded[next(iter(_recorded))]
+        _recorded[event] = None
+    record(SIGN_IN, who=identity.actor, outcome=outcome)

@@ -1,0 +1,57 @@
+"""python -m cxr_core keys VERB: make, list and revoke the API keys with which programs use the service.
+
+As soon as there is or was a key, the service answers nobody without one (docs/access.md).
+"""
+
+import argparse
+import sys
+
+from cxr_core.access.api_keys import ApiKey, add_key, list_keys, revoke_key
+from cxr_core.errors import SilhouetteError
+from cxr_core.workspace.terminal import accept_any_text
+from train.command_line.arguments import Parser
+
+SHOWN_ONCE = (
+    "This is the only time the key is shown. The program sends it as Authorization: Bearer KEY."
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, change, print the key or the list. 3 when that is refused."""
+    accept_any_text()
+    given = _parser().parse_args(arguments)
+    try:
+        if given.verb == "add":
+            print(add_key(given.name).secret)
+            print(f"keys: {SHOWN_ONCE}", file=sys.stderr)
+        elif given.verb == "revoke":
+            revoke_key(given.name)
+            print(f"keys: {given.name} opens nothing any more", file=sys.stderr)
+        else:
+            for key in list_keys():
+                print(_describe(key))
+    except SilhouetteError as error:
+        print(f"keys: {error}", file=sys.stderr)
+        return 3
+    return 0
+
+
+def _describe(key: ApiKey) -> str:
+    used = f"last used {key.last_used}" if key.last_used else "never used"
+    end = f", revoked {key.revoked}" if key.revoked else ""
+    return f"{key.name}  made {key.created}, {used}{end}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="python -m cxr_core keys", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    add = verbs.add_parser("add", help="make a key for a program, and print it once")
+    add.add_argument("name", help="of the program, such as pacs-router")
+    verbs.add_parser("list", help="list the keys, without the keys themselves")
+    revoke = verbs.add_parser("revoke", help="let a key open nothing any more")
+    revoke.add_argument("name", help="of the key")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
