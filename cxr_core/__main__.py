@@ -1,7 +1,7 @@
 """python -m cxr_core VERB: read films from a shell; an installed package calls it `silhouette VERB`.
 
 The verb `read` is here. The others run the same code as `python -m train.prepare`, `train.fit`, `train.evaluate`,
-`train.score`, `train.publish` and `train.models`, and `app` serves the dashboard.
+`train.publish` and `train.models`, and `app` serves the dashboard.
 """
 
 import argparse
@@ -56,7 +56,7 @@ PROGRAMS = {
     "prepare": ("train.prepare", "check a dataset and register it"),
     "train": ("train.fit", "train a model from a recipe"),
     "evaluate": ("train.evaluate", "measure a model on a split of a dataset"),
-    "score": ("train.score", "read an archive of films into Parquet files"),
+    "score": ("train.verbs.score", "read an archive of films into Parquet files"),
     "publish": ("train.publish", "install the model of a run, through the gate"),
     "export": ("train.export", "make a model's network faster on a CPU, checked on films"),
     "node": ("train.node", "receive films from a PACS, read them and send the results back"),

@@ -25,7 +25,7 @@ def predict_from_scoring(
     Films are found by their decoded pixels, whatever the files are called now. Those that the scoring refused, such as
     lateral views, are left out. Raises ScaleError for a scoring without this version of the model, or without a film.
     """
-    outputs = _read_outputs(ScoringFolder.open(folder), card)
+    outputs = _read_outputs(ScoringFolder.load(folder), card)
     hashes = films.table["sha256"]
     unknown = [sha256 for sha256 in hashes if sha256 not in outputs]
     if unknown:

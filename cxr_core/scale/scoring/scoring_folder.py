@@ -182,7 +182,7 @@ class ScoringFolder:
         self.schema = build_schema(record.findings)
 
     @classmethod
-    def open(cls, path: Path) -> "ScoringFolder":
+    def load(cls, path: Path) -> "ScoringFolder":
         """A scoring that exists. Raises ScaleError where there is none that can be read."""
         try:
             record = read_record_file(path / RECORD, ScoringRecord)
@@ -200,7 +200,7 @@ class ScoringFolder:
         Raises ScaleError for a folder with anything else in it, and where nothing can be written.
         """
         if (path / RECORD).exists():
-            former = cls.open(path).record
+            former = cls.load(path).record
             if not resume:
                 raise ScaleError(
                     f"{printable(path)} holds a scoring already; go on with --resume, or give another --out"
@@ -266,7 +266,7 @@ class ScoringFolder:
             numbers.append(int(path.stem))
             table = self._read_shard(path, ("file", "stamp", "sha256"))
             counts += read_shard_counts(path)
-            for file, stamp, sha256 in zip(*map(pa.Array.to_pylist, table.columns), strict=True):
+            for file, stamp, sha256 in zip(*(c.to_pylist() for c in table.columns), strict=True):
                 films[file] = FinishedFilm(stamp, sha256, numbers[-1])
         return FinishedFilms(films, counts, max(numbers) + 1)
 

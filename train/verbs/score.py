@@ -1,6 +1,6 @@
-"""python -m train.score --data DIR --out DIR: read an archive of films by the installed models into Parquet files.
+"""python -m cxr_core score --data DIR --out DIR: read an archive of films by the installed models into Parquet files.
 
-Also as python -m cxr_core score. What a kill interrupts goes on with --resume; docs/scale.md describes the columns.
+What a kill interrupts goes on with --resume; docs/scale.md describes the columns.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
             )
             counts = score_archive(given.data, given.out, options)
     except SilhouetteError as error:
-        print(f"train.score: {error}", file=sys.stderr)
+        print(f"cxr_core score: {error}", file=sys.stderr)
         return 3
     print(describe_counts(counts), file=sys.stderr)
     print(given.out)

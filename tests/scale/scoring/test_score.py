@@ -1,0 +1,254 @@
+"""cxr_core score on this machine: what it writes, how it goes on, and what it refuses before a film is read."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.dataset
+import pyarrow.parquet as pq
+import pytest
+
+from cxr_core import __main__ as command
+from cxr_core.errors import Cancelled, DataError, ScaleError
+from cxr_core.models.registry import registry
+from cxr_core.reading.reader import Reader
+from cxr_core.scale.scoring import film_list
+from cxr_core.scale.scoring.columns import COLUMNS, FINDING_COLUMNS
+from cxr_core.scale.scoring.score import ScoringOptions, score_archive
+from cxr_core.scale.scoring.scoring_folder import METADATA, ScoringFolder
+from cxr_core.workspace.process_lock import hold_lock
+from tests.scale.scoring.bench import draw_films, read_rows, without_times
+from tests.tiny import tiny_card, tiny_model
+
+pytestmark = pytest.mark.process
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def installed(tmp_path, monkeypatch, workspace):
+    monkeypatch.setattr(registry, "SHIPPED_MODELS", tmp_path / "none")
+    return tiny_model(workspace / "models")
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    return draw_films(tmp_path_factory.mktemp("drawn"), 9)
+
+
+@pytest.fixture
+def films(drawn, tmp_path):
+    """Nine films, a copy of the first, one that is none, one that cannot be opened, and a text that is no film."""
+    folder = tmp_path / "films"
+    shutil.copytree(drawn, folder)
+    shutil.copy(folder / "001.png", folder / "sub.png")
+    (folder / "bad.png").write_bytes(b"nothing of the kind")
+    (folder / "gone.png").symlink_to(folder / "nowhere.png")
+    (folder / "notes.txt").write_text("no film")
+    return folder
+
+
+@pytest.fixture
+def count_reads(monkeypatch):
+    """How many films the networks were given."""
+    counted = []
+    examine_many = Reader.examine_many
+
+    def examine(self, files, *arguments, **options):
+        def count():
+            for data in files:
+                counted.append(len(data))
+                yield data
+
+        return examine_many(self, count(), *arguments, **options)
+
+    monkeypatch.setattr(Reader, "examine_many", examine)
+    return counted
+
+
+def score(films: Path | str, out: Path, **options):
+    return score_archive([str(films)], out, ScoringOptions(films_of_a_shard=4, **options))
+
+
+def test_every_film_has_one_row_with_what_read_says(films, tmp_path, capsys):
+    out = tmp_path / "out"
+    arguments = ["score", "--data", str(films), "--out", str(out), "--films-of-a-shard", "4"]
+    assert command.main(arguments) == 0
+    assert capsys.readouterr().out.strip() == str(out)
+    rows = {row["file"]: row for row in read_rows(out)}
+    paths = sorted(path for path in films.iterdir() if path.suffix == ".png")
+    assert sorted(rows) == [str(path) for path in paths]
+    assert len(read_rows(out)) == len(paths)
+    command.main(["read", str(films), "--json"])
+    lines = {json.loads(line)["file"]: line for line in capsys.readouterr().out.splitlines()}
+    del lines[str(films / "notes.txt")]
+    assert sorted(lines) == sorted(rows)
+    for file, line in lines.items():
+        assert without_times(line) == without_times(rows[file]["json"])
+
+
+def test_columns_agree_with_the_line_of_the_film(films, tmp_path):
+    score(films, tmp_path / "out")
+    for row in read_rows(tmp_path / "out"):
+        line = json.loads(row["json"])
+        assert row["status"] == line["status"]
+        assert row["flags"] == [concern["code"] for concern in line["concerns"]]
+        for finding in line["findings"]:
+            key = finding["finding"]
+            assert row[f"{key}_call"] == finding["call"]
+            assert row[f"{key}_probability"] in (None, finding["probability"])
+    rows = {Path(row["file"]).name: row for row in read_rows(tmp_path / "out")}
+    assert rows["sub.png"]["repeats"] == rows["001.png"]["file"]
+    assert rows["bad.png"]["refusal_code"] == "undecodable"
+    assert rows["gone.png"]["refusal_code"] == "unopened"
+    assert rows["gone.png"]["sha256"] is None
+    assert rows["002.png"]["width"] == 256
+    assert {entry["finding"] for entry in rows["002.png"]["outputs"]} == {
+        "cardiomegaly",
+        "pneumonia",
+    }
+
+
+def test_a_data_lake_reads_the_folder_as_one_table_with_its_models(films, tmp_path):
+    score(films, tmp_path / "out")
+    table = pyarrow.dataset.dataset(tmp_path / "out" / "shards", partitioning="hive").to_table()
+    assert len(table) == 12
+    metadata = json.loads(table.schema.metadata[METADATA])
+    assert metadata["scoring"]["models"][0]["model"] == "tiny"
+    manifest = pq.ParquetFile(tmp_path / "out" / "manifest.parquet").read().to_pylist()
+    counts = json.loads((tmp_path / "out" / "manifest.json").read_text())["counts"]
+    assert len(manifest) == counts["films"] == 12
+    assert counts["refusals"] == {"undecodable": 1, "unopened": 1}
+    assert all((tmp_path / "out" / film["shard"]).is_file() for film in manifest)
+
+
+def test_a_stopped_scoring_goes_on_without_reading_a_film_twice(films, tmp_path, count_reads):
+    out = tmp_path / "out"
+    answers = iter([False] * 5 + [True])
+    with pytest.raises(Cancelled, match="6 of 12 films are scored; go on with --resume"):
+        score(films, out, stop=lambda: next(answers))
+    before = {row["file"]: row["json"] for row in read_rows(out)}
+    score(films, out, resume=True)
+    rows = read_rows(out)
+    assert len(rows) == len({row["file"] for row in rows}) == 12
+    assert before.items() <= {row["file"]: row["json"] for row in rows}.items()
+
+
+def test_a_finished_scoring_reads_only_what_is_new_or_has_changed(films, tmp_path, count_reads):
+    out = tmp_path / "out"
+    score(films, out)
+    count_reads.clear()
+    counts = score(films, out, resume=True)
+    assert (counts.films, count_reads) == (12, [])
+    os.utime(films / "003.png", (1, 1))  # the same bytes
+    shutil.copy(films / "004.png", films / "moved.png")
+    changed = (films / "006.png").read_bytes()
+    (films / "005.png").write_bytes(b"damaged meanwhile")
+    counts = score(films, out, resume=True)
+    rows = {Path(row["file"]).name: row for row in read_rows(out)}
+    assert len(read_rows(out)) == len(rows) == counts.films == 13
+    assert count_reads == [len(b"damaged meanwhile")]
+    assert rows["005.png"]["status"] == "refused"
+    assert rows["moved.png"]["repeats"].endswith("004.png")
+    assert rows["moved.png"]["outputs"] == rows["004.png"]["outputs"]
+    assert (films / "006.png").read_bytes() == changed
+
+
+def test_a_folder_of_another_scoring_or_of_anything_else_is_refused(films, tmp_path, workspace):
+    out = tmp_path / "out"
+    score(films, out)
+    with pytest.raises(ScaleError, match="holds a scoring already; go on with --resume"):
+        score(films, out)
+    with pytest.raises(ScaleError, match="another scoring: it differs in decision"):
+        score(films, out, resume=True, decision="strict")
+    shutil.rmtree(workspace / "models")
+    tiny_model(workspace / "models", tiny_card("other"), seed=1)
+    with pytest.raises(ScaleError, match="another scoring: it differs in models"):
+        score(films, out, resume=True)
+    with pytest.raises(ScaleError, match="holds other files and no scoring"):
+        score(films, films)
+    with (
+        hold_lock(out / ".scoring.lock"),
+        pytest.raises(ScaleError, match="another process scores"),
+        ScoringFolder.load(out).hold(),
+    ):
+        pass
+
+
+def test_a_table_gives_paths_ages_and_views(films, tmp_path):
+    table = films / "films.csv"
+    table.write_text("Path;Age;View\n001.png;54;PA\n002.png;;\n../films/003.png;x;AP supine\n")
+    score(table, tmp_path / "out")
+    rows = {Path(row["file"]).name: row for row in read_rows(tmp_path / "out")}
+    assert {name: (row["age_years"], row["view"]) for name, row in rows.items()} == {
+        "001.png": (54, "PA"),
+        "002.png": (None, None),
+        "003.png": (None, "AP"),
+    }
+
+
+def test_a_table_of_missing_films_is_told_before_a_model_is_loaded(tmp_path, monkeypatch, films):
+    monkeypatch.setattr(Reader, "installed", lambda *_, **__: pytest.fail("a model was loaded"))
+    table = tmp_path / "films.parquet"
+    missing = [f"archive/{number}.dcm" for number in range(100_000)]
+    pd.DataFrame({"file": [str(films / "001.png"), *missing]}).to_parquet(table)
+    with pytest.raises(
+        ScaleError, match=r"100,000 of the 100,001 films of the table are not there, such as"
+    ):
+        score(table, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    found = film_list.list_films([str(table)], leave_out_missing=True)
+    assert [film.location for film in found.films] == [str(films / "001.png")]
+    assert len(found.missing) == 100_000
+
+
+def test_a_storage_is_listed_and_read_by_its_uri(films, tmp_path):
+    score(f"file://{films}", tmp_path / "out")
+    rows = {Path(row["file"]).name: row for row in read_rows(tmp_path / "out")}
+    assert rows["002.png"]["file"] == f"file://{films}/002.png"
+    assert rows["002.png"]["status"] == "read"
+    assert "notes.txt" not in rows
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        ("foo://bucket/films", "is no storage that can be opened"),
+        ("file:///nowhere/at/all", "cannot be listed"),
+        ("/nowhere/at/all", "there is no folder /nowhere/at/all"),
+        ("no-such-dataset", "is neither a folder nor a registered dataset"),
+    ],
+)
+def test_data_that_is_not_there_is_told_in_a_sentence(data, sentence, tmp_path):
+    with pytest.raises((ScaleError, DataError), match=sentence):
+        score(data, tmp_path / "out")
+
+
+def test_a_table_without_films_or_paths_is_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("name,age\nx,1\n")
+    with pytest.raises(ScaleError, match="has no column of films; name it image, file or path"):
+        score(tmp_path / "a.csv", tmp_path / "out")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "notes.txt").write_text("no film")
+    with pytest.raises(ScaleError, match="has no films"):
+        score(tmp_path / "empty", tmp_path / "out")
+
+
+def test_a_shard_that_is_damaged_is_named(films, tmp_path):
+    out = tmp_path / "out"
+    score(films, out)
+    shard = next((out / "shards").rglob("*.parquet"))
+    shard.write_bytes(shard.read_bytes()[:-100])
+    with pytest.raises(ScaleError, match=f"{shard.name} is no shard that can be read"):
+        score(films, out, resume=True)
+    shard.unlink()
+    assert score(films, out, resume=True).films == 12
+    assert len(read_rows(out)) == 12
+
+
+def test_the_documentation_lists_every_column():
+    text = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
+    names = [name for name, _, _ in COLUMNS] + [f"FINDING_{name}" for name, _, _ in FINDING_COLUMNS]
+    assert [name for name in names if f"`{name}`" not in text] == []
