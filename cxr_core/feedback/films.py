@@ -138,6 +138,13 @@ def list_films(project: Project) -> list[ProjectFilm]:
     return list(map(to_film, rows))
 
 
+def count_films(project: Project) -> int:
+    """How many films a project has."""
+    with read_store() as store:
+        row = store.execute("SELECT COUNT(*) FROM films WHERE project = ?", (project.id,))
+        return int(row.fetchone()[0])
+
+
 def find_film(project: Project, pixels_sha256: str) -> ProjectFilm | None:
     """The film of a project with these pixels, by the whole hash or its first digits.
 

@@ -86,7 +86,8 @@ MIGRATIONS: tuple[str, ...] = (
         film INTEGER NOT NULL REFERENCES films (id) ON DELETE CASCADE,
         finding TEXT NOT NULL,
         project TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
-        missing INTEGER NOT NULL,          -- readers who are still wanted
+        wanted INTEGER NOT NULL,           -- readers who are wanted in all
+        missing INTEGER NOT NULL,          -- of these, those who have not judged it
         disputed INTEGER NOT NULL DEFAULT 0,   -- whether readers differ and nobody has adjudicated
         position INTEGER,                  -- in the review queue; NULL outside it
         value REAL NOT NULL DEFAULT 0,

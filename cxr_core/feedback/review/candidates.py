@@ -107,7 +107,7 @@ def _find_of_finding(finding: str, rows: pd.DataFrame) -> list[Candidate]:
     found: list[Candidate] = []
 
     def add(chosen: np.ndarray, reason: str, values: np.ndarray, details: Sequence[str]) -> None:
-        for row in np.flatnonzero(chosen):
+        for row in np.flatnonzero(chosen).tolist():
             candidate = Candidate(
                 film=str(rows["sha256"][row]),
                 finding=finding,

@@ -10,16 +10,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from cxr_core.errors import FeedbackError
+from cxr_core.feedback.consensus import LAST_VERDICTS, update_case
 from cxr_core.feedback.films import FilmFacts
 from cxr_core.feedback.projects import Project, load_project
 from cxr_core.feedback.readers import require_reader
-from cxr_core.feedback.review.candidates import Candidate, merge_candidates, order_candidates
+from cxr_core.feedback.review.candidates import (
+    UNSURE_SHARE,
+    Candidate,
+    merge_candidates,
+    order_candidates,
+)
 from cxr_core.feedback.store import read_store, write_store
-from cxr_core.feedback.verdicts import ProgramAnswer
+from cxr_core.feedback.verdicts import NO_ANSWER, ProgramAnswer
 from cxr_core.workspace.json_files import parse_json
 
 ASSIGNED_S = 1800.0  # how long a film that a reader has open is not given to another
 MAX_PAGE = 500
+READ_AGAIN = {"reader_and_model", "unsure_reader"}  # reasons for which one more reader is wanted
 _CASE = """
     SELECT c.*, f.pixels_sha256, f.facts, a.model, a.version, a.probability, a.call, a.label
     FROM cases c JOIN films f ON f.id = c.film
@@ -95,6 +102,7 @@ def fill_queue(project: Project, candidates: Iterable[Candidate]) -> int:
                 one.finding,
                 project.id,
                 project.reads,
+                project.reads,
                 position,
                 one.value,
                 " ".join(one.reasons),
@@ -105,12 +113,68 @@ def fill_queue(project: Project, candidates: Iterable[Candidate]) -> int:
             )
         ]
         store.executemany(
-            "INSERT INTO cases (film, finding, project, missing, position, value, reasons, detail) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (film, finding) DO UPDATE SET position = excluded.position, "
-            "value = excluded.value, reasons = excluded.reasons, detail = excluded.detail",
+            "INSERT INTO cases (film, finding, project, wanted, missing, position, value, reasons, detail) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (film, finding) DO UPDATE SET "
+            "position = excluded.position, value = excluded.value, reasons = excluded.reasons, "
+            "detail = excluded.detail",
             rows,
         )
+        for one in ordered:
+            if one.film in numbers and set(one.reasons) & READ_AGAIN:
+                _want_another_reader(store, project, numbers[one.film], one.finding)
     return len(rows)
+
+
+def find_reader_candidates(project: Project) -> list[Candidate]:
+    """Judged cases worth another look: the readers differ, among each other or from the model, or are not sure."""
+    with read_store() as store:
+        rows = store.execute(
+            f"SELECT v.*, f.pixels_sha256, f.facts FROM ({LAST_VERDICTS}) v JOIN films f ON f.id = v.film "
+            "WHERE f.project = ? ORDER BY v.film, v.finding, v.id",
+            (project.id,),
+        ).fetchall()
+    by_case: dict[tuple[int, str], list[sqlite3.Row]] = {}
+    for row in rows:
+        by_case.setdefault((row["film"], row["finding"]), []).append(row)
+    return [one for verdicts in by_case.values() for one in _find_of_case(verdicts)]
+
+
+def _find_of_case(verdicts: Sequence[sqlite3.Row]) -> list[Candidate]:
+    """The reasons to look again at one case that has been judged."""
+    last = verdicts[-1]
+    answers = {row["answer"] for row in verdicts}
+    probability = last["probability"]
+    candidate = Candidate(
+        film=last["pixels_sha256"],
+        finding=last["finding"],
+        value=1.0,
+        reasons=(),
+        view=FilmFacts.from_json(parse_json(last["facts"])).view or "",
+        probability=0.5 if probability is None else probability,
+    )
+    if len(answers) > 1:
+        return [replace(candidate, reasons=("reader_and_reader",))]
+    if len(verdicts) > 1:
+        return []  # several readers agree
+    if last["answer"] == "unsure":
+        return [replace(candidate, value=UNSURE_SHARE, reasons=("unsure_reader",))]
+    called = {"present": "suspected", "absent": "not_suspected"}.get(last["call"], last["answer"])
+    if called == last["answer"]:
+        return []
+    sure = candidate.probability if last["call"] == "present" else 1 - candidate.probability
+    return [replace(candidate, value=sure, reasons=("reader_and_model",))]
+
+
+def _want_another_reader(
+    store: sqlite3.Connection, project: Project, film: int, finding: str
+) -> None:
+    """Ask for one more reader than have judged a case."""
+    store.execute(
+        "UPDATE cases SET wanted = MAX(wanted, 1 + (SELECT COUNT(DISTINCT reader) FROM verdicts "
+        "WHERE film = cases.film AND finding = cases.finding)) WHERE film = ? AND finding = ?",
+        (film, finding),
+    )
+    update_case(store, project, film, finding)
 
 
 def keep_answers(project: Project, answers: Sequence[FilmAnswer]) -> None:
@@ -220,6 +284,24 @@ def load_case(project: Project, film: int, finding: str, reader: str = "") -> Ca
     return case.without_answer() if hidden else case
 
 
+def find_answer(film: int, finding: str) -> ProgramAnswer:
+    """What the model said of a film when the queue was filled; empty where it said nothing."""
+    with read_store() as store:
+        row = store.execute(
+            "SELECT * FROM answers WHERE film = ? AND finding = ?", (film, finding)
+        ).fetchone()
+    return _to_answer(row) if row is not None else NO_ANSWER
+
+
+def _to_answer(row: sqlite3.Row) -> ProgramAnswer:
+    return ProgramAnswer(
+        model=row["model"],
+        version=row["version"],
+        probability=row["probability"],
+        call=row["call"],
+    )
+
+
 def _number_films(store: sqlite3.Connection, project: Project) -> dict[str, int]:
     """The numbers of a project's films by the hash of their pixels."""
     rows = store.execute("SELECT pixels_sha256, id FROM films WHERE project = ?", (project.id,))
@@ -236,14 +318,6 @@ def _list_revealed(store: sqlite3.Connection, reader: str, films: Sequence[int])
 
 
 def _to_case(row: sqlite3.Row) -> Case:
-    answer = None
-    if row["model"] is not None:
-        answer = ProgramAnswer(
-            model=row["model"],
-            version=row["version"],
-            probability=row["probability"],
-            call=row["call"],
-        )
     return Case(
         film=row["film"],
         pixels_sha256=row["pixels_sha256"],
@@ -256,5 +330,5 @@ def _to_case(row: sqlite3.Row) -> Case:
         reasons=tuple(row["reasons"].split()),
         detail=row["detail"],
         label=None if row["label"] is None else int(row["label"]),
-        answer=answer,
+        answer=_to_answer(row) if row["model"] is not None else None,
     )

@@ -1,0 +1,152 @@
+"""Writes a project of kept films as a folder that the Data page and `train.prepare` register as it is.
+
+films/<hash>.png    the pixels          labels.csv      a row per film: path, patient, split, view, age, sex, labels
+boxes.json          boxes as COCO       agreed upon by the readers, or adjudicated
+"""
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from cxr_core.data.registry import list_datasets
+from cxr_core.data.splits.holdout import hash_patient
+from cxr_core.errors import DataError, FeedbackError
+from cxr_core.feedback.consensus import Judgement, list_judgements
+from cxr_core.feedback.films import ProjectFilm, list_films
+from cxr_core.feedback.layer import LABELS, read_boxes
+from cxr_core.feedback.projects import Project
+from cxr_core.known_findings import find_finding
+from cxr_core.presentation.wording import finding_name
+from cxr_core.workspace.atomic import atomic_folder
+from cxr_core.workspace.json_files import JsonObject
+from cxr_core.workspace.log import log_task
+
+LABELS_FILE, BOXES_FILE, FILMS_FOLDER = "labels.csv", "boxes.json", "films"
+
+
+@log_task("export of a project")
+def export_project(project: Project, out: Path, holdout_share: float = 0.1) -> Path:
+    """Write a project into a new folder. Returns the path of its table.
+
+    A film is a patient of its own, as nothing says who it shows. A film that is also in a registered dataset, among its
+    test films or its promotion holdout of this share, is exported as a test film: a verdict on it is never trained on.
+    Raises FeedbackError for a review of a dataset, without any kept film, and when the folder cannot be written.
+    """
+    if project.dataset:
+        raise FeedbackError(
+            f"{project.name} reviews {project.dataset}, whose films lie where they are; make a label layer of it"
+        )
+    films = [film for film in list_films(project) if film.is_kept and film.picture.is_file()]
+    if not films:
+        raise FeedbackError(f"no film of {project.name} was kept, so there is nothing to export")
+    judgements = {(one.film, one.finding): one for one in list_judgements(project)}
+    held_out = find_held_out_films(holdout_share)
+    try:
+        with atomic_folder(out) as draft:
+            (draft / FILMS_FOLDER).mkdir()
+            for film in films:
+                shutil.copyfile(film.picture, draft / FILMS_FOLDER / film.picture.name)
+            table = _write_table(project, films, judgements, held_out)
+            (draft / LABELS_FILE).write_text(table, encoding="utf-8", newline="")
+            boxes = json.dumps(to_coco(project, films, judgements), indent=1)
+            (draft / BOXES_FILE).write_text(boxes, encoding="utf-8")
+    except FileExistsError:
+        raise FeedbackError(f"{out} exists already; choose another folder") from None
+    except OSError as error:
+        raise FeedbackError(
+            f"{out} cannot be written: {error.strerror}; free space or choose another folder"
+        ) from error
+    return out / LABELS_FILE
+
+
+def find_held_out_films(share: float) -> frozenset[str]:
+    """The hashes of films that no run trains on: test films of registered datasets, and their promotion holdout."""
+    held_out: set[str] = set()
+    for dataset in list_datasets():
+        try:
+            table = dataset.load_manifest().table
+        except DataError:  # the Data page says so
+            continue
+        belongs = table["patient"].map(
+            {patient: hash_patient(patient) < share for patient in table["patient"].unique()}
+        )
+        chosen = table["sha256"].notna() & ((table["split"] == "test") | belongs)
+        held_out |= set(table.loc[chosen, "sha256"])
+    return frozenset(held_out)
+
+
+def to_coco(
+    project: Project,
+    films: list[ProjectFilm],
+    judgements: Mapping[tuple[int, str], Judgement],
+) -> JsonObject:
+    """Boxes in the COCO format (cocodataset.org/#format-data): left, top, width, height in pixels of the film."""
+    categories: dict[str, int] = {key: number for number, key in enumerate(project.findings, 1)}
+    annotations: list[JsonObject] = []
+    for film in films:
+        for key, category in categories.items():
+            judgement = judgements.get((film.id, key))
+            if judgement is None or judgement.answer != "suspected":
+                continue
+            width, height = film.facts.width, film.facts.height
+            for box in read_boxes(judgement):
+                corner = [box.left * width, box.top * height]
+                size = [box.width * width, box.height * height]
+                annotations.append(
+                    {
+                        "id": len(annotations) + 1,
+                        "image_id": film.id,
+                        "category_id": category,
+                        "bbox": [round(number, 2) for number in (*corner, *size)],
+                        "area": round(size[0] * size[1], 2),
+                        "iscrowd": 0,
+                    }
+                )
+    return {
+        "images": [
+            {
+                "id": film.id,
+                "file_name": f"{FILMS_FOLDER}/{film.picture.name}",
+                "width": film.facts.width,
+                "height": film.facts.height,
+            }
+            for film in films
+        ],
+        "categories": [
+            {"id": number, "name": finding_name(key)} for key, number in categories.items()
+        ],
+        "annotations": list(annotations),
+    }
+
+
+def _write_table(
+    project: Project,
+    films: list[ProjectFilm],
+    judgements: Mapping[tuple[int, str], Judgement],
+    held_out: frozenset[str],
+) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = [finding.name if (finding := find_finding(key)) else key for key in project.findings]
+    header = ["path", "patient", "view", "age", "sex", *names]
+    has_test = any(film.pixels_sha256 in held_out for film in films)
+    writer.writerow([*header, "split"] if has_test else header)
+    for number, film in enumerate(films, 1):
+        facts = film.facts
+        cells: list[object] = [f"{FILMS_FOLDER}/{film.picture.name}", f"{project.id}-{number}"]
+        cells += [facts.view or "", "" if facts.age_years is None else f"{facts.age_years:g}"]
+        cells += [facts.sex or ""]
+        cells += [_to_cell(judgements.get((film.id, key))) for key in project.findings]
+        if has_test:
+            cells.append("test" if film.pixels_sha256 in held_out else "train")
+        writer.writerow(cells)
+    return text.getvalue()
+
+
+def _to_cell(judgement: Judgement | None) -> str:
+    """1, 0, or empty where nobody judged the film, the readers differ or are not sure."""
+    label = LABELS.get(judgement.answer) if judgement and judgement.answer else None
+    return "" if label is None else str(label)
