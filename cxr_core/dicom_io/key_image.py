@@ -38,7 +38,7 @@ def build_key_images(origin: ResultOrigin, with_heatmaps: bool = False) -> list[
     images = []
     for number, finding in enumerate(findings, start=1):
         own = {"sop_instance_uid": UID(), "instance_number": number}
-        picture = burn_in(draw_picture(report, finding), _write_lines(report, finding))
+        picture = burn_in(draw_picture(report, finding), write_lines(report, finding))
         images.append(_build_image(origin, picture, arguments | own))
     return images
 
@@ -75,18 +75,23 @@ def burn_in(picture: np.ndarray, lines: Sequence[str]) -> np.ndarray:
     return np.asarray(canvas)
 
 
-def _write_lines(report: Report, finding: FindingReading | None) -> list[str]:
+def write_lines(report: Report, finding: FindingReading | None) -> list[str]:
+    """What is written below the film. finding: whose heatmap is drawn over it; None for outlines and diameters."""
     lines = [f"{RESEARCH_USE} · Silhouette {report.software_version}"]
     if finding is not None and finding.attribution is not None:
         scale = f"full colour from {finding.attribution.scale:.2g} {finding.attribution.unit}"
         return [*lines, f"{finding.name}: evidence of {finding.model} {finding.version}, {scale}"]
-    lines += [
-        f"{each.name}: {call_name(each.call)}, probability {format_percent(each.probability)}"
-        for each in report.reading.findings
-        if each.has_verdict and each.probability is not None
-    ]
+    lines += [_describe_verdict(each) for each in report.reading.findings if each.has_verdict]
     lines += [f"Cardiothoracic ratio: {describe_ratio(m)}" for m in report.reading.measurements]
     return lines
+
+
+def _describe_verdict(finding: FindingReading) -> str:
+    """A finding with a verdict; without its number where a quality flag withholds it."""
+    verdict = f"{finding.name}: {call_name(finding.call)}"
+    if finding.is_withheld or finding.probability is None:
+        return verdict
+    return f"{verdict}, probability {format_percent(finding.probability)}"
 
 
 def _build_image(origin: ResultOrigin, picture: np.ndarray, arguments: dict[str, Any]) -> SCImage:

@@ -2,7 +2,7 @@
 
 Each finding is a group (TID 1501) with its model, verdict and probability; the cardiothoracic ratio is one with both
 diameters and the coordinates of their ends on the stored pixels. Two more hold impression and remarks, and the film's
-quality flags. Numbers are those of `read --json`.
+quality flags. Numbers are those of `read --json`, without those that pages and reports withhold.
 """
 
 from collections.abc import Iterable, Sequence
@@ -100,20 +100,21 @@ def _describe_summary(origin: ResultOrigin, reading: Reading) -> Group:
 
 
 def _describe_finding(origin: ResultOrigin, finding: FindingReading, identifier: str) -> Group:
-    measurements = []
-    if finding.probability is not None:
-        measurements.append(
-            MeasurementItem(terms.PROBABILITY, finding.probability, unit=terms.NO_UNIT)
-        )
-    if finding.prevalence is not None:
-        measurements.append(
-            MeasurementItem(terms.PREVALENCE, finding.prevalence, unit=terms.NO_UNIT)
-        )
+    # As on the page: no number that a quality flag withholds, or that waits for the patient's age.
+    shows_numbers = finding.has_verdict and not finding.is_withheld
+    numbers = {terms.PROBABILITY: finding.probability, terms.PREVALENCE: finding.prevalence}
+    measurements = [
+        MeasurementItem(code, number, unit=terms.NO_UNIT)
+        for code, number in numbers.items()
+        if shows_numbers and number is not None
+    ]
     remarks = [finding.reason, finding.undecided_because, finding.defined_as]
-    remarks.append(finding.describe_label_noise())
+    if shows_numbers:
+        remarks.append(finding.describe_label_noise())
     site = []
     if finding.site is not None:
         site = [(terms.SITE_PROFILE, finding.site.reason or finding.site.describe())]
+    call = None if finding.needs_age else finding.call
     if finding.needs_age:
         remarks.append("The age is missing, and the model is made for an age group.")
     return _make_group(
@@ -122,7 +123,7 @@ def _describe_finding(origin: ResultOrigin, finding: FindingReading, identifier:
         terms.find_finding_code(finding),
         algorithm=_identify_model(origin, finding),
         measurements=measurements,
-        evaluations=[(terms.VERDICT, terms.CALL_CODES[finding.call])],
+        evaluations=[(terms.VERDICT, terms.CALL_CODES[call])],
         texts=[*site, *((terms.COMMENT, remark) for remark in remarks if remark)],
     )
 

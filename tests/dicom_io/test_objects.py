@@ -12,6 +12,7 @@ from pydicom.sr.codedict import codes
 from pypdf import PdfReader
 
 from cxr_core.dicom_io import codes as terms
+from cxr_core.dicom_io.key_image import write_lines
 from cxr_core.dicom_io.object_kinds import KINDS
 from cxr_core.dicom_io.origin import RESEARCH_USE
 from cxr_core.dicom_io.results import build_objects, write_objects
@@ -171,6 +172,26 @@ def test_flags_opinions_local_findings_and_the_site_are_told(data, report, tmp_p
     assert texts_of(found["image quality"], codes.DCM.Comment) == [FLAG.message]
     assert "Careful." in texts_of(found["summary"], codes.DCM.Comment)
     assert find_violations(build_objects(changed, header_of(data), ("sr",)), tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [
+        ({"is_withheld": True, "call": "indeterminate"}, codes.SCT.Undetermined),
+        ({"needs_age": True}, terms.NOT_ASSESSED),
+    ],
+)
+def test_what_the_page_withholds_is_in_no_object(data, report, change, verdict):
+    first = report.reading.findings[0]
+    assert first.probability is not None
+    finding = replace(first, prevalence=0.125, undecided_because="Too bright.", **change)
+    withheld = replace(report, reading=replace(report.reading, findings=(finding,)))
+    group = groups_of(read_back(withheld, data))[first.finding]
+    assert group.get_measurements() == []
+    (evaluation,) = group.get_qualitative_evaluations(name=terms.VERDICT)
+    assert evaluation.value == verdict
+    assert "Too bright." in texts_of(group, codes.DCM.Comment)
+    assert not [line for line in write_lines(withheld, None) if "%" in line and first.name in line]
 
 
 def test_a_ratio_set_by_hand_says_so_and_one_that_failed_has_its_reasons(data, report, tmp_path):

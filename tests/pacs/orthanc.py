@@ -58,14 +58,11 @@ class Orthanc:
             httpx.delete(f"{self.base}/patients/{patient}", auth=self.auth, timeout=60)
 
     def find(self, study_uid: str) -> dict[str, list[str]]:
-        """The SOP instance UIDs of a study by modality."""
-        query = {"Level": "Instance", "Query": {"StudyInstanceUID": study_uid}, "Expand": True}
-        query["RequestedTags"] = ["Modality", "SOPInstanceUID"]
-        answer = httpx.post(f"{self.base}/tools/find", json=query, auth=self.auth, timeout=60)
+        """The SOP instance UIDs of a study by modality, searched by QIDO-RS."""
         found: dict[str, list[str]] = {}
-        for each in answer.raise_for_status().json():
-            tags = each["RequestedTags"]
-            found.setdefault(tags["Modality"], []).append(tags["SOPInstanceUID"])
+        for each in self.get(f"/dicom-web/studies/{study_uid}/instances?includefield=Modality"):
+            modality, uid = (each[tag]["Value"][0] for tag in ("00080060", "00080018"))
+            found.setdefault(modality, []).append(uid)
         return found
 
     def read(self, instance_uid: str) -> bytes:

@@ -13,7 +13,7 @@ from pynetdicom.presentation import PresentationContext, build_role
 from cxr_core.dicom_io.pacs.settings import DimseSettings
 from cxr_core.errors import ArchiveRefused, ArchiveUnreachable, SettingsError
 
-CONNECT_S, ANSWER_S, SILENCE_S = 10.0, 60.0, 60.0
+CONNECT_S, ASSOCIATE_S, ANSWER_S, SILENCE_S = 10.0, 20.0, 60.0, 60.0
 SUCCESS = 0x0000
 # Why an association is rejected, by who says so and which of his reasons (PS3.8 table 9-21).
 CALLED_UNKNOWN, CALLING_UNKNOWN = (1, 7), (1, 3)
@@ -42,17 +42,22 @@ class DimsePeer:
         """
         entity = ApplicationEntity(self._our_ae_title)
         entity.connection_timeout = CONNECT_S
-        entity.acse_timeout = entity.dimse_timeout = ANSWER_S
+        entity.acse_timeout, entity.dimse_timeout = ASSOCIATE_S, ANSWER_S
         entity.network_timeout = SILENCE_S
-        association = entity.associate(
-            self._settings.host,
-            self._settings.port,
-            contexts=list(contexts),
-            ae_title=self._settings.ae_title,
-            ext_neg=[build_role(uid, scp_role=True) for uid in receives],
-            tls_args=self._prepare_tls(),
-            evt_handlers=list(handlers),
-        )
+        try:
+            association = entity.associate(
+                self._settings.host,
+                self._settings.port,
+                contexts=list(contexts),
+                ae_title=self._settings.ae_title,
+                ext_neg=[build_role(uid, scp_role=True) for uid in receives],
+                tls_args=self._prepare_tls(),
+                evt_handlers=list(handlers),
+            )
+        except OSError as error:  # of a name that is looked up
+            raise ArchiveUnreachable(
+                f"{self.address} does not answer: there is no machine of that name. Correct host, or try again later."
+            ) from error
         if not association.is_established:
             raise self._explain_failure(association)
         try:
@@ -77,7 +82,8 @@ class DimsePeer:
         """
         if status is None or "Status" not in status:
             raise ArchiveUnreachable(
-                f"{self.address} ended the connection before it could {what}. Try again later."
+                f"{self.address} ended the connection before it could {what}. Does it know our AE title "
+                f"{self._our_ae_title}? Try again later."
             )
         code = int(status.Status)
         if code == SUCCESS or code >> 12 == 0xB:

@@ -67,9 +67,10 @@ class FilmReceiver:
     def _count(self, event: evt.Event) -> None:
         """End a connection on which more bytes come in than a film has."""
         self._received += len(event.data)
-        if self._received > MAX_FILM_BYTES + (MAX_FILM_BYTES >> 4):  # and what frames its pieces
+        most = MAX_FILM_BYTES + (MAX_FILM_BYTES >> 4)  # with what frames its pieces
+        if self._received > most and not self.is_too_large:
             self.is_too_large = True
-            event.assoc.abort(block=False)
+            event.assoc.dul.socket.close()
 
 
 class CommitmentReport:
