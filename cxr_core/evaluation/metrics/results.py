@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from cxr_core.data.manifest import AppliedLayer
 from cxr_core.evaluation.metrics.coverage import RuleCoverage
 from cxr_core.evaluation.metrics.reported import Calibrated
 from cxr_core.models.figures import AttributionInside, Figure, Localisation
@@ -104,6 +105,30 @@ class Subgroups(JsonRecord):
 
 
 @dataclass(frozen=True, kw_only=True)
+class GroupCoverage(JsonRecord):
+    """A subgroup when a rule decides a share of all films: the share decided in it, and the error among these.
+
+    films, positives: of the group.  decided, error: None where the group has too few patients.
+    """
+
+    by: str
+    name: str
+    films: Count
+    positives: Count
+    decided: Figure | None = None
+    error: Figure | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoverageGroups(JsonRecord):
+    """All subgroups of one finding when a rule decides a share of all films."""
+
+    rule: str
+    share: Fraction
+    groups: tuple[GroupCoverage, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PointFigures(JsonRecord):
     """Figures at one operating point."""
 
@@ -141,7 +166,8 @@ class FindingFigures(JsonRecord):
     calibration_of: the probability that calibration is measured of; see `reported`.
     degenerate: why the model's answers are of no use, as sentences; empty when they may be.
     attribution_inside: where a segmenter was there.  localisation: where films have boxes.
-    coverage: by rule, the error among the films decided; see `coverage`.
+    coverage: by rule, the error among the films decided; see `coverage`.  coverage_groups: the same by subgroup, at one
+    share and by one rule; None in evaluations of earlier versions, and where films do not say who they show.
     """
 
     KEYS: ClassVar[Mapping[str, str]] = {"attribution_inside": "heat_in_chest"}
@@ -180,6 +206,7 @@ class FindingFigures(JsonRecord):
     attribution_inside: AttributionInside | None = None
     localisation: Localisation | None = None
     coverage: Mapping[str, RuleCoverage] = field(default_factory=dict)
+    coverage_groups: CoverageGroups | None = None
 
     def by_name(self) -> dict[str, Figure]:
         """The single figures, without those of points, views and subgroups."""
@@ -256,6 +283,7 @@ class EvaluatedData(JsonRecord):
 
     population: whom it keeps to; None in evaluations of earlier versions, which measured all films of a split.
     split_by: who divided the films, "data" or "run"; empty in evaluations of earlier versions.
+    label_layers: the readers' labels that they are judged by, where they have any beside the data's own.
     """
 
     films: Count
@@ -266,6 +294,7 @@ class EvaluatedData(JsonRecord):
     folders: tuple[str, ...] = ()
     population: EvaluatedPopulation | None = None
     split_by: Literal["", "data", "run"] = ""
+    label_layers: tuple[AppliedLayer, ...] = ()
 
     @property
     def split_data_sha256(self) -> str:
