@@ -6,8 +6,10 @@ Overwriting costs nothing that can be measured beside reading a film.
 
 import ctypes
 import gc
+import math
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 # Parameters of mallopt(3) in the GNU C library: above which amount free memory is returned, and how many blocks are
@@ -20,11 +22,13 @@ LARGEST_OBJECT, OBJECT_STEP, OBJECTS_OF_A_SIZE = 512, 16, 5000
 LARGEST_KEPT_BLOCK, BLOCK_STEP, BLOCKS_OF_A_SIZE = 1032, 16, 7
 NEVER = -1
 ERASE_AFTER_S = 4.0
+ERASE_APART_S = 12.0  # between the starts of two erasures, of which each stops every thread
 ERASE_AGAIN_AFTER_S = 6.0  # for what a session that was ending still held the first time
 
 _lock = threading.Lock()
 _erasing: threading.Timer | None = None
 _erasing_again: threading.Timer | None = None
+_erased_at = -math.inf  # on the monotonic clock
 _run_in_server: Callable[[Callable[[], None]], object] | None = None
 
 
@@ -55,18 +59,20 @@ def erase_in_server_too(run: Callable[[Callable[[], None]], object] | None) -> N
 def erase_soon() -> None:
     """Erase freed memory after ERASE_AFTER_S, once for all who ask meanwhile, and once more ERASE_AGAIN_AFTER_S later.
 
-    Each time stops every thread for 0.3 s.
+    Each time stops every thread for 0.3 s, so where memory is freed all the time there are ERASE_APART_S between two.
     """
     global _erasing
     with _lock:
         if _erasing is None:
-            _erasing = _start_timer(ERASE_AFTER_S, _erase_for_all)
+            due_s = _erased_at + ERASE_APART_S - time.monotonic()
+            _erasing = _start_timer(max(ERASE_AFTER_S, due_s), _erase_for_all)
 
 
 def _erase_for_all() -> None:
-    global _erasing, _erasing_again
+    global _erasing, _erasing_again, _erased_at
     with _lock:
         _erasing = None  # who asks from now on is not served by this one
+        _erased_at = time.monotonic()
         if _erasing_again is not None:
             _erasing_again.cancel()
         _erasing_again = _start_timer(ERASE_AGAIN_AFTER_S, erase_freed_memory)

@@ -1,8 +1,10 @@
 """Freed memory stays with the process for the next large array; what held a film is erased once for all who ask."""
 
+import math
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,7 @@ def test_memory_is_erased_once_for_all_who_ask_and_again_for_who_asks_during_it(
         assert may_end.acquire(timeout=30)
 
     monkeypatch.setattr(malloc, "ERASE_AFTER_S", 0.2)
+    monkeypatch.setattr(malloc, "ERASE_APART_S", 0)
     monkeypatch.setattr(malloc, "ERASE_AGAIN_AFTER_S", 3600)
     monkeypatch.setattr(malloc, "erase_freed_memory", erase)
     for _ in range(3):
@@ -67,12 +70,34 @@ def test_memory_is_erased_once_more_later(monkeypatch: pytest.MonkeyPatch) -> No
     """What a session that was ending still held the first time is then free."""
     erased = threading.Semaphore(0)
     monkeypatch.setattr(malloc, "ERASE_AFTER_S", 0.1)
+    monkeypatch.setattr(malloc, "ERASE_APART_S", 0)
     monkeypatch.setattr(malloc, "ERASE_AGAIN_AFTER_S", 0.2)
     monkeypatch.setattr(malloc, "erase_freed_memory", erased.release)
     malloc.erase_soon()
     assert erased.acquire(timeout=30)
     assert erased.acquire(timeout=30)
     assert not erased.acquire(timeout=0.5)
+
+
+def test_where_memory_is_freed_all_the_time_erasures_are_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    delays: list[float] = []
+
+    def start_timer(seconds: float, function: Callable[[], None]) -> threading.Timer:
+        delays.append(seconds)
+        return threading.Timer(seconds, function)
+
+    monkeypatch.setattr(malloc, "_start_timer", start_timer)
+    monkeypatch.setattr(malloc, "_erasing", None)
+    monkeypatch.setattr(malloc, "_erased_at", -math.inf)
+    monkeypatch.setattr(malloc, "erase_freed_memory", lambda: None)
+    malloc.erase_soon()
+    malloc._erase_for_all()
+    malloc.erase_soon()
+    first, _again, second = delays
+    assert first == malloc.ERASE_AFTER_S
+    assert malloc.ERASE_APART_S - 1 < second <= malloc.ERASE_APART_S
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the GNU C library keeps blocks by thread")

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-POLL_S = 0.5
+POLL_S = 1.0
 FILMS_A_TURN = 8  # of a large study, before the next one in the queue has its turn
 
 
@@ -14,18 +14,19 @@ class ReadingQueue:
     def __init__(self, places: int):
         self._places = places
         self._turns: list[Turn] = []  # those at the front have a place
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
 
     @contextmanager
     def take_turn(self, show_waiting: Callable[[int], None]) -> Iterator["Turn"]:
         """Wait for a place, and hold it during the block.
 
-        show_waiting: called twice a second with the number of readings before this one. An error that it raises, as
+        show_waiting: called once a second with the number of readings before this one. An error that it raises, as
         Streamlit does once a tab has been closed, leaves the queue.
         """
         turn = Turn(self, show_waiting)
-        with self._changed:
+        with self._lock:
             self._turns.append(turn)
+            self._give_places()
         try:
             self.wait_for(turn)
             yield turn
@@ -34,37 +35,43 @@ class ReadingQueue:
 
     def wait_for(self, turn: "Turn") -> None:
         """Wait until a turn has a place."""
-        while (ahead := self._wait_a_moment(turn)) >= 0:
-            turn.show_waiting(ahead)
+        while not turn.has_place.wait(POLL_S):
+            turn.show_waiting(self._count_ahead(turn))
 
     def leave(self, turn: "Turn") -> None:
         """Give up a turn's place in the queue."""
-        with self._changed:
+        with self._lock:
             self._turns.remove(turn)
-            self._changed.notify_all()
+            self._give_places()
 
     def count(self) -> tuple[int, int]:
         """How many readings have a place, and how many wait for one."""
-        with self._changed:
+        with self._lock:
             running = min(len(self._turns), self._places)
             return running, len(self._turns) - running
 
     def go_behind(self, turn: "Turn") -> bool:
         """Move a turn to the end of the queue, if anybody waits; whether it has to wait now."""
-        with self._changed:
+        with self._lock:
             if len(self._turns) <= self._places:
                 return False
             self._turns.remove(turn)
             self._turns.append(turn)
-            self._changed.notify_all()
+            self._give_places()
             return True
 
-    def _wait_a_moment(self, turn: "Turn") -> int:
-        """How many wait before a turn after a moment; -1 when it has a place."""
-        with self._changed:
-            if self._turns.index(turn) >= self._places:
-                self._changed.wait(POLL_S)
-            return max(-1, self._turns.index(turn) - self._places)
+    def _give_places(self) -> None:
+        """Wake the turns that have a place, and none of the others. The lock is held."""
+        for position, turn in enumerate(self._turns):
+            if position < self._places:
+                turn.has_place.set()
+            else:
+                turn.has_place.clear()
+
+    def _count_ahead(self, turn: "Turn") -> int:
+        """How many wait before a turn."""
+        with self._lock:
+            return max(0, self._turns.index(turn) - self._places)
 
 
 class Turn:
@@ -74,6 +81,7 @@ class Turn:
         self._queue = queue
         self._films = 0
         self.show_waiting = show_waiting
+        self.has_place = threading.Event()
 
     def count_film(self) -> None:
         """Count a film that was read; after FILMS_A_TURN of them, those who wait come first."""
