@@ -41,8 +41,8 @@ def show_page() -> None:
 
     page = st.navigation(list_pages())
     try:
-        door.require_sign_in()
-        page.run()
+        if door.let_in():
+            page.run()
     finally:
         door.show_account()
         st.sidebar.caption(NOT_A_DEVICE)  # also on a page that failed

@@ -20,7 +20,7 @@ from pages.components.datasets.page_state import CHECKS, EXPLORE, LABELS, SPLITS
 from pages.components.datasets.splits import show_splits
 from pages.components.error_boundary import show_errors
 from pages.components.session import data_page_state
-from pages.components.sign_in.door import require_page_role
+from pages.components.sign_in.door import may_open
 from pages.components.streamlit_internals import require_app_frame
 
 VIEWS = {CHECKS: show_checks, LABELS: show_labels, EXPLORE: show_explorer, SPLITS: show_splits}
@@ -60,5 +60,5 @@ def page() -> None:
 
 
 require_app_frame("data")
-require_page_role(Role.RESEARCHER, "Datasets")
-page()
+if may_open(Role.RESEARCHER, "Datasets"):
+    page()

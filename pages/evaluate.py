@@ -37,7 +37,7 @@ from pages.components.evaluation.tabs.subgroups import show_subgroups
 from pages.components.evaluation.tabs.threshold import show_threshold
 from pages.components.evaluation.tabs.training import show_training_curves
 from pages.components.session import evaluate_page_state
-from pages.components.sign_in.door import require_page_role
+from pages.components.sign_in.door import may_open
 from pages.components.streamlit_internals import require_app_frame
 
 TABS = (
@@ -119,5 +119,5 @@ def show_tabs(state: EvaluatePageState, contents: dict[str, Callable[[], None]])
 
 
 require_app_frame("evaluate")
-require_page_role(Role.RESEARCHER, "Evaluation")
-page()
+if may_open(Role.RESEARCHER, "Evaluation"):
+    page()

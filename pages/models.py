@@ -33,7 +33,7 @@ from pages.components.models.tables import (
 )
 from pages.components.models.version_change import offer_version_change
 from pages.components.session import models_page_state
-from pages.components.sign_in.door import require_page_role
+from pages.components.sign_in.door import may_open
 from pages.components.streamlit_internals import require_app_frame
 
 
@@ -178,5 +178,5 @@ def show_history(model: InstalledModel) -> None:
 
 
 require_app_frame("models")
-require_page_role(Role.RESEARCHER, "Models")
-page()
+if may_open(Role.RESEARCHER, "Models"):
+    page()

@@ -13,7 +13,7 @@ from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.page_links import link_to_data_page
 from pages.components.session import set_field_value, train_page_state
-from pages.components.sign_in.door import require_page_role
+from pages.components.sign_in.door import may_open
 from pages.components.streamlit_internals import require_app_frame
 from pages.components.training.averaging import offer_average
 from pages.components.training.cross_validations import show_cross_validations
@@ -160,5 +160,5 @@ def write_address(state: TrainPageState, selected: Sequence[Job]) -> None:
 
 
 require_app_frame("train")
-require_page_role(Role.RESEARCHER, "Training")
-page()
+if may_open(Role.RESEARCHER, "Training"):
+    page()

@@ -111,7 +111,9 @@ def hash_film(sha256: str) -> str:
     return hmac.new(_load_key(audit_folder()), sha256.encode(), "sha256").hexdigest()
 
 
-def _append(action: str, who: Actor | str | None, film: str | None, details: dict[str, Json]) -> None:
+def _append(
+    action: str, who: Actor | str | None, film: str | None, details: dict[str, Json]
+) -> None:
     actor = current_actor() if who is None else who
     entry: dict[str, Json] = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),

@@ -7,7 +7,7 @@ person, `iat` says when the token was issued, `exp` when it ends. Which claim ho
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, cast
 
 import pydantic
 
@@ -98,9 +98,10 @@ def _list_values(value: object) -> Iterator[str]:
 def _read_time(claims: Mapping[str, object], name: str) -> float:
     value = claims.get(name)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value):
+    seconds = float(cast(float, value)) if is_number else math.nan
+    if not math.isfinite(seconds):
         raise _refuse(name, "seconds since 1970")
-    return float(value)
+    return seconds
 
 
 def _refuse(name: str, expected: str) -> AccessRefused:

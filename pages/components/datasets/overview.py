@@ -13,6 +13,7 @@ from cxr_core.presentation.wording import format_count
 from pages.components.datasets import add_dataset
 from pages.components.datasets.contents import DatasetContents
 from pages.components.datasets.page_state import DataPageState
+from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.wording import format_minute
 
@@ -57,7 +58,7 @@ def show_damaged_datasets(folders: Sequence[Path]) -> None:
         st.button(
             f"Remove {plain(folder.name)}",
             key=f"forget-{folder.name}",
-            on_click=forget_dataset,
+            on_click=show_errors()(forget_dataset),
             args=(folder,),
         )
 

@@ -2,10 +2,12 @@
 
 import streamlit as st
 
+from cxr_core.access.actor import Role
 from cxr_core.errors import SilhouetteError
 from pages.components.markdown import plain
 from pages.components.models.installed_models import Version
 from pages.components.models.page_state import PARAMETER, ModelsPageState
+from pages.components.sign_in.door import may
 
 
 def offer_export(model: str, version: Version) -> None:
@@ -29,6 +31,8 @@ def offer_export(model: str, version: Version) -> None:
 
 def offer_import(state: ModelsPageState) -> None:
     """Install a model from a zip file; it is not in use afterwards."""
+    if not may(Role.ADMIN):
+        return
     with st.expander("Import a model from a zip file", icon=":material/upload:"):
         st.caption(
             "It is checked and tried on drawings first. It reads no film until you activate it below."

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from cxr_core.access.actor import Role
 from cxr_core.errors import SilhouetteError
 from cxr_core.models.registry.active_version import (
     activate_version,
@@ -17,6 +18,7 @@ from cxr_core.models.segmenter_card import SegmenterCard
 from pages.components.markdown import plain
 from pages.components.models.installed_models import InstalledModel, Version
 from pages.components.models.page_state import PARAMETER, ModelsPageState
+from pages.components.sign_in.door import offer_only_to
 
 # The reason on record for what takes one click and must not wait for somebody to write one.
 ONE_CLICK = "one click on the Models page"
@@ -24,6 +26,8 @@ ONE_CLICK = "one click on the Models page"
 
 def offer_version_change(state: ModelsPageState, model: InstalledModel) -> None:
     """The buttons that undo the last change, activate a version, retire the model, or remove a version."""
+    if not offer_only_to(Role.ADMIN, "Changing which version reads films"):
+        return
     before = find_last_change(model.name)
     with st.container(horizontal=True, gap="small"):
         _offer_activation(state, model)

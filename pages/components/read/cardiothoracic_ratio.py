@@ -4,6 +4,7 @@ from functools import partial
 
 import streamlit as st
 
+from cxr_core.access.audit import record
 from cxr_core.findings import RATIO_LIMIT
 from cxr_core.presentation.wording import format_ratio
 from cxr_core.reading.cardiothoracic.contours import Line
@@ -80,7 +81,12 @@ def store_moved_ends(state: ReadPageState, viewer_key: str) -> None:
         return
     for entry in state.entries.values():
         if film_id(entry) == last_move.film:
-            state.edited_ends[entry.key] = (last_move.heart, last_move.thorax)
+            _keep_edited_ends(state, entry, last_move.heart, last_move.thorax)
+
+
+def _keep_edited_ends(state: ReadPageState, entry: StudyEntry, heart: Line, thorax: Line) -> None:
+    state.edited_ends[entry.key] = (heart, thorax)
+    record("edit of the heart's measurement", film=entry.examination.sha256)
 
 
 def show_ratio_card(state: ReadPageState, entry: StudyEntry, reading: Reading) -> None:
@@ -201,7 +207,7 @@ def _set_coordinate(
     points[end][axis] = value
     (x0, y0), (x1, y1) = points
     lines[name] = ((x0, y0), (x1, y1))
-    state.edited_ends[entry.key] = (lines["heart"], lines["thorax"])
+    _keep_edited_ends(state, entry, lines["heart"], lines["thorax"])
 
 
 def _current_ends(entry: StudyEntry, measurement: Measurement) -> tuple[Line, Line]:

@@ -7,6 +7,9 @@ from functools import partial
 
 import streamlit as st
 
+from cxr_core.access.actor import Role
+from cxr_core.access.audit import record_reading
+from cxr_core.access.permission import require_role
 from cxr_core.errors import FilmRefused, SilhouetteError
 from cxr_core.film.adjustments import UNCHANGED, Adjustments
 from cxr_core.film.orientation import measure_pose
@@ -48,6 +51,9 @@ CONTAINERS = {
     "dicom": "DICOM",
     "drawing": "Synthetic",
 }
+UNRECORDED = (
+    "This reading could not be recorded in the audit log; tell whoever manages this server."
+)
 # The changes that the viewer offers for every film.
 VIEWER_CHANGES = {
     "invert": Adjustments.then_invert,
@@ -68,9 +74,16 @@ def take_reading_turn() -> Iterator[Turn]:
             waiting = "1 reading is" if before == 1 else f"{before} readings are"
             notice.info(f"Films of other tabs are being read. {waiting} waiting before yours.")
 
+    require_role(Role.READER, "reading films")
     with cache.reading_queue().take_turn(show_waiting) as turn, log_task("reading"):
         notice.empty()
         yield turn
+
+
+def record_film(examination: Examination) -> None:
+    """Record in the audit log that a film was read or refused; say so where that fails, for the reading goes on."""
+    if not record_reading(examination.sha256, [output.card for output in examination.outputs]):
+        st.toast(UNRECORDED, icon=":material/edit_off:")
 
 
 def keep_for_display(state: ReadPageState, key: str, examination: Examination) -> None:
@@ -210,6 +223,7 @@ def read_again(state: ReadPageState, entry: StudyEntry, adjustments: Adjustments
     """Read a film anew with changes to it; endpoints that no longer lie where they were set are dropped."""
     with take_reading_turn():
         examination = cache.load_reader().examine(entry.data, adjustments)
+    record_film(examination)
     before = entry.examination.adjustments
     if (before.quarter_turns, before.mirrored) != (adjustments.quarter_turns, adjustments.mirrored):
         state.discard_edited_ends(entry.key)

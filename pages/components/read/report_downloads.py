@@ -6,6 +6,8 @@ from datetime import datetime
 
 import streamlit as st
 
+from cxr_core.access.actor import current_actor
+from cxr_core.access.audit import record
 from cxr_core.film.artefacts.flags import BURNED_IN_TEXT
 from cxr_core.reading.report.html import render_html_report
 from cxr_core.reading.report.report import Report, render_json_report
@@ -27,10 +29,17 @@ def offer_reports(
     build_prior: makes the report of a prior film to compare with.
     """
 
+    reader = current_actor()  # the file is made later, where nobody can be asked
+
     def defer(
-        write: Callable[[Report, Report | None], str | bytes],
+        name: str, write: Callable[[Report, Report | None], str | bytes]
     ) -> Callable[[], str | bytes]:
-        return lambda: write(build_report(entry, reading), build_prior() if build_prior else None)
+        def make_report() -> str | bytes:
+            report = write(build_report(entry, reading), build_prior() if build_prior else None)
+            record(f"report as {name}", who=reader, film=reading.sha256)
+            return report
+
+        return make_report
 
     if any(concern.code == BURNED_IN_TEXT.code for concern in reading.concerns):
         st.caption(TEXT_NOTICE)
@@ -44,7 +53,7 @@ def offer_reports(
         for name, mime, write in formats:
             st.download_button(
                 f"Report ({name})",
-                defer(write),
+                defer(name, write),
                 file_name=f"{stem}.{name.lower()}",
                 mime=mime,
                 on_click="ignore",

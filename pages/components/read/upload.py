@@ -13,7 +13,7 @@ from cxr_core.reading.patient import Patient
 from cxr_core.reading.results import Examination
 from pages.components import cache
 from pages.components.markdown import plain
-from pages.components.read.film_view import keep_for_display, take_reading_turn
+from pages.components.read.film_view import keep_for_display, record_film, take_reading_turn
 from pages.components.read.page_state import ReadPageState, StudyEntry
 from pages.components.read.strip_pixels import compress_film, encode_thumbnail, strip_examination
 from pages.components.streamlit_internals import UploadedFile
@@ -42,6 +42,7 @@ def examine_sample(state: ReadPageState, sample: str) -> None:
         with st.spinner("Making and reading the sample …"), take_reading_turn():
             data = encode_png(draw_phantom(SAMPLES[sample]))
             examination = cache.load_reader().examine(data)
+        record_film(examination)
         entry = make_entry(state, key, sample, data, examination)
         entry.outlines_only = sample not in READ_SAMPLES
         state.add_entry(entry)
@@ -64,6 +65,7 @@ def examine_uploads(state: ReadPageState, arrived: Mapping[str, UploadedFile]) -
             )
             pairs = zip(arrived.items(), examinations, strict=True)
             for done, ((key, upload), examination) in enumerate(pairs, start=1):
+                record_film(examination)
                 state.add_entry(make_entry(state, key, upload.name, upload.getvalue(), examination))
                 if len(arrived) == 1 or state.has_room_for_pictures:
                     keep_for_display(state, key, examination)

@@ -5,7 +5,7 @@ import threading
 import streamlit as st
 
 from cxr_core.access.actor import Role, current_actor
-from cxr_core.access.audit import REFUSED, record
+from cxr_core.access.audit import DONE, REFUSED, record
 from cxr_core.access.identity import Identity
 from cxr_core.access.permission import WHOM_TO_ASK, describe_missing_role
 from cxr_core.errors import AccessRefused
@@ -17,43 +17,53 @@ SIGN_IN, SIGN_OUT, ENDED = "sign-in", "sign-out", "ended"
 MOST_REMEMBERED = 10_000  # sign-ins, so that each is recorded once
 
 
-def require_sign_in() -> None:
-    """Ask for sign-in and stop the page, unless somebody with a role has signed in. Nothing where nobody needs to."""
+def let_in() -> bool:
+    """Whether the page may be shown: somebody with a role has signed in, or nobody needs to. Else asks for sign-in."""
     settings = load_sign_in()
     if settings is None:
-        return
+        return True
     try:
         identity = find_identity()
     except AccessRefused as refusal:
         _show_refusal(str(refusal))
-        st.stop()
+        return False
     if identity is None:
         _offer_sign_in(settings, "Sign in to read chest films.")
-        st.stop()
-    if has_ended(identity):
+    elif has_ended(identity):
         _record_once(identity, ENDED)
         _offer_sign_in(settings, "Your sign-in has ended. Films that you had open wait for you.")
-        st.stop()
-    if identity.actor.role is Role.NONE:
+    elif identity.actor.role is Role.NONE:
         _record_once(identity, REFUSED)
         _show_refusal(f"You have signed in, but you have no role here. {WHOM_TO_ASK}")
-        st.stop()
-    _record_once(identity, "done")
+    else:
+        _record_once(identity, DONE)
+        return True
+    return False
 
 
-def require_page_role(role: Role, title: str) -> None:
-    """Say what is missing and stop, on a page that somebody without the role has opened by its address."""
-    require_sign_in()
+def may_open(role: Role, title: str) -> bool:
+    """Whether the person whose page runs may see it. Else the page says what is missing."""
     actor = current_actor()
-    if actor.role < role:
+    if actor.role >= role:
+        return True
+    if let_in():  # signed in, with a lower role
         st.title(title)
         st.error(plain(describe_missing_role(role, "this page", actor)), icon=":material/lock:")
-        st.stop()
+        st.page_link("pages/read.py", label="Read films", icon=":material/arrow_back:")
+    return False
 
 
 def may(role: Role) -> bool:
     """Whether the person whose page runs has a role; to leave out what would be refused."""
     return current_actor().role >= role
+
+
+def offer_only_to(role: Role, what: str) -> bool:
+    """Whether to offer what needs a role. Else a caption says that it does. what: begins the caption."""
+    if may(role):
+        return True
+    st.caption(f":material/lock: {what} needs the role {role.word}.")
+    return False
 
 
 def leave_if_ended() -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from cxr_core.access.audit import record_reading
 from cxr_core.data.sources.film_paths import find_patient
 from cxr_core.reading.results import Examination
 from cxr_core.site.local_films import ScoredFilm, score_examination
@@ -77,6 +78,7 @@ def read_dropped_films(
             task.report_progress(READING, 0, total)
             examinations = cache.load_reader().examine_many(_forget_as_read(films))
             for film, examination in zip(films, examinations, strict=True):
+                record_reading(examination.sha256, [output.card for output in examination.outputs])
                 scored.append(_score(film, examination, question))
                 task.report_progress(READING, len(scored), total)
                 turn.count_film()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from cxr_core.access.actor import Role
 from cxr_core.errors import SilhouetteError
 from cxr_core.jobs import actions, status
 from cxr_core.jobs.activity import GATE_ACTIVITY, read_activity, track_activity
@@ -21,6 +22,7 @@ from pages.components.error_boundary import show_errors
 from pages.components.evaluation.start import describe_evaluation_progress
 from pages.components.markdown import plain
 from pages.components.models.gate_verdict import show_verdict
+from pages.components.sign_in.door import offer_only_to
 from pages.components.training.page_state import TrainPageState
 
 POLL_S = 1.0
@@ -88,7 +90,7 @@ def _show_gate(state: TrainPageState, run: Job) -> None:
         help="Reads films that no model was trained on, with this model and with each that it would replace. Nothing "
         "is installed.",
     )
-    if verdict is not None:
+    if verdict is not None and offer_only_to(Role.ADMIN, "Publishing"):
         _offer_publication(run, verdict)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cxr_core.errors import CodeRefused
+from cxr_core.errors import AccessRefused, AuditError, CodeRefused
 from cxr_core.models.networks.user_code import (
     allow_code,
     forbid_code,
@@ -30,7 +30,7 @@ def ask_code_permission(draft: RunDraft, recipe: Recipe) -> dict[str, str]:
             continue
         try:
             sentence = _ask_file(draft, hash_code([name]))
-        except CodeRefused as error:
+        except (CodeRefused, AccessRefused, AuditError) as error:
             sentence = str(error)
         if sentence:
             faults[field] = sentence
