@@ -232,8 +232,7 @@ def describe_applied(applied: AppliedLayer) -> str:
         f"label layer {applied.name}: {changed} changed on {format_count(applied.films, 'films')}"
     )
     if applied.missing:
-        gone = format_count(applied.missing, "films")
-        sentence += f"; {gone} of it are no longer in this data"
+        sentence += f"; no longer in this data: {format_count(applied.missing, 'films')} of it"
     return sentence
 
 

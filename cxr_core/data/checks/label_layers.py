@@ -14,7 +14,7 @@ def check_label_layers(manifest: Manifest, dataset: str) -> Iterator[Issue]:
     known = frozenset(manifest.table["sha256"].dropna())
     for layer in list_layers(dataset):
         gone = format_count(len(layer.films - known), "films")
-        missing = "" if layer.films <= known else f" {gone} of it are no longer there."
+        missing = "" if layer.films <= known else f" No longer in the data: {gone} of it."
         yield Issue(
             code="label_layer",
             message=f"Readers decided labels in the layer {layer.name}: {layer.sentence}.{missing}",
