@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import cv2
 
+from cxr_core.access.audit import record_reading
 from cxr_core.decisions import DECISIONS, DEFAULT_DECISION
 from cxr_core.dicom_io.object_kinds import KINDS, USUAL_KINDS, parse_kinds
 from cxr_core.errors import FileRefused, FilmRefused, ReadingError, SettingsError, SilhouetteError
@@ -121,6 +122,7 @@ def _read_files(options: argparse.Namespace, files: list[Path]) -> int:
             if file in failures:
                 reading = refuse_unopened(reading, failures[file])
             watcher.add(reading)
+            _record_reading(examination)
             if options.json:
                 print(format_json_line(reading.to_json(printable(file))))
             else:
@@ -133,6 +135,12 @@ def _read_files(options: argparse.Namespace, files: list[Path]) -> int:
                 status = SOME_REFUSED
     watcher.write(WAIT_S)
     return status
+
+
+def _record_reading(examination: Examination) -> None:
+    """Record a reading in the audit log of the workspace, where there is one."""
+    if workspace().is_dir():
+        record_reading(examination.sha256, [output.card for output in examination.outputs])
 
 
 def _open_results(options: argparse.Namespace) -> "ResultWriter | nullcontext[None]":
