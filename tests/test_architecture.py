@@ -73,6 +73,7 @@ OPENERS = frozenset(
         "cxr_core.data.registry",
         "cxr_core.data.splits.saved_split",
         "cxr_core.dicom_io.node.spool",
+        "cxr_core.dicom_io.pacs.answers",
         "cxr_core.evaluation.store.loaded",
         "cxr_core.evaluation.store.predictions",
         "cxr_core.evaluation.store.provenance",

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable
 from datetime import date, datetime
+from io import BytesIO
 
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from pydicom.valuerep import PersonName
 
 from cxr_core.dicom_io.pacs.archive import FILM_MODALITIES, ObjectReference, Study
@@ -73,6 +74,12 @@ def read_films(
             if (uid := _read_uid(each, "SOPInstanceUID"))
             and parse_view(read_text(each, "ViewPosition")).kind != "lateral"
         ]
+
+
+def read_object(data: bytes) -> Dataset:
+    """A DICOM file that is to be sent."""
+    with silence_libraries():
+        return dcmread(BytesIO(data))
 
 
 def read_text(answer: Dataset, keyword: str) -> str:

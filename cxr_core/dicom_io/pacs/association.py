@@ -106,12 +106,12 @@ class DimsePeer:
         return context, self._settings.host
 
     def _explain_failure(self, association: Association) -> Exception:
-        if not association.is_rejected:
+        answer = association.acceptor.primitive
+        if answer is None or not association.is_rejected:
             return ArchiveUnreachable(
                 f"{self.address} does not answer as a DICOM archive. Is it running, are host and port right, and does "
                 "it want TLS? Try again later."
             )
-        answer = association.acceptor.primitive
         reason = (answer.result_source, answer.diagnostic)
         if reason == CALLED_UNKNOWN:
             return ArchiveRefused(

@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 from dicomweb_client import DICOMwebClient
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from cxr_core.dicom_io.pacs.answers import (
@@ -19,6 +19,7 @@ from cxr_core.dicom_io.pacs.answers import (
     STUDY_KEYWORDS,
     read_film_series,
     read_films,
+    read_object,
     read_studies,
     read_texts,
 )
@@ -124,8 +125,7 @@ class DicomwebArchive:
         """See `Archive.send`."""
         for each in objects:
             with self._explain_errors():
-                with silence_libraries():
-                    dataset = dcmread(BytesIO(each))
+                dataset = read_object(each)
                 answer = self._client.store_instances([dataset])
                 stored = _list_stored(answer)
             if dataset.SOPInstanceUID not in stored:
@@ -183,7 +183,7 @@ class DicomwebArchive:
                 "issued it as ca_file."
             )
         except requests.HTTPError as error:
-            problem = self._explain_status(error.response.status_code)
+            problem = self._explain_status(error.response)
         except requests.exceptions.JSONDecodeError:
             problem = ArchiveRefused(NO_DICOMWEB.format(self._address))
         except requests.RequestException:
@@ -196,7 +196,8 @@ class DicomwebArchive:
             return
         raise problem from None
 
-    def _explain_status(self, status: int) -> Exception:
+    def _explain_status(self, response: requests.Response | None) -> Exception:
+        status = HTTPStatus.BAD_GATEWAY if response is None else response.status_code
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             return ArchiveRefused(
                 f"{self._address} does not let us in (status {status}). Check user and password, or the token."

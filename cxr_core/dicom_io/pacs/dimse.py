@@ -5,21 +5,11 @@ Films are fetched on the connection that asks for them (C-GET). Many archives ca
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
 from datetime import date
-from io import BytesIO
 
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.uid import UID, generate_uid
 from pynetdicom.presentation import build_context
-from pynetdicom.sop_class import (
-    StorageCommitmentPushModel,  # type: ignore[attr-defined]
-    StorageCommitmentPushModelInstance,  # type: ignore[attr-defined]
-    StudyRootQueryRetrieveInformationModelFind,  # type: ignore[attr-defined]
-    StudyRootQueryRetrieveInformationModelGet,  # type: ignore[attr-defined]
-    StudyRootQueryRetrieveInformationModelMove,  # type: ignore[attr-defined]
-    Verification,  # type: ignore[attr-defined]
-)
 
 from cxr_core.dicom_io.pacs.answers import (
     IMAGE_KEYWORDS,
@@ -27,6 +17,7 @@ from cxr_core.dicom_io.pacs.answers import (
     STUDY_KEYWORDS,
     read_film_series,
     read_films,
+    read_object,
     read_studies,
     read_texts,
 )
@@ -40,17 +31,25 @@ from cxr_core.dicom_io.pacs.archive import (
     select_priors,
 )
 from cxr_core.dicom_io.pacs.association import DimsePeer
-from cxr_core.dicom_io.pacs.receiver import SYNTAXES, CommitmentReport, FilmReceiver, Receiver
+from cxr_core.dicom_io.pacs.receiver import (
+    COMMITMENT,
+    SYNTAXES,
+    CommitmentReport,
+    FilmReceiver,
+    Receiver,
+)
 from cxr_core.dicom_io.pacs.settings import DimseSettings
 from cxr_core.errors import ArchiveRefused, ArchiveUnreachable
 from cxr_core.film.decoding.dicom import silence_libraries
 
-FIND, GET, MOVE = (
-    StudyRootQueryRetrieveInformationModelFind,
-    StudyRootQueryRetrieveInformationModelGet,
-    StudyRootQueryRetrieveInformationModelMove,
-)
+VERIFICATION = UID("1.2.840.10008.1.1")  # PS3.4 A.4
+# Of the model whose root is the study (PS3.4 C.6.2.3).
+FIND = UID("1.2.840.10008.5.1.4.1.2.2.1")
+MOVE = UID("1.2.840.10008.5.1.4.1.2.2.2")
+GET = UID("1.2.840.10008.5.1.4.1.2.2.3")
+COMMITMENT_INSTANCE = UID("1.2.840.10008.1.20.1.1")  # the only one of its class (PS3.4 J.3.5)
 REQUEST_COMMITMENT = 1  # the only action of the class (PS3.4 J.3.2)
+PENDING = (0xFF00, 0xFF01)  # more answers follow (PS3.4 table C.4-1)
 MAX_ANSWERS = 2000  # of a search below a study
 
 
@@ -63,8 +62,8 @@ class DimseArchive:
 
     def check(self) -> None:
         """C-ECHO."""
-        with self._peer.associate([build_context(Verification)]) as association:
-            self._peer.require_accepted(association, Verification, "C-ECHO")
+        with self._peer.associate([build_context(VERIFICATION)]) as association:
+            self._peer.require_accepted(association, VERIFICATION, "C-ECHO")
             self._peer.require_success(association.send_c_echo(), "answer a C-ECHO")
 
     def find_studies(self, query: StudyQuery) -> tuple[Study, ...]:
@@ -109,8 +108,7 @@ class DimseArchive:
 
     def send(self, objects: Sequence[bytes]) -> None:
         """See `Archive.send`."""
-        with silence_libraries():
-            datasets = [dcmread(BytesIO(each)) for each in objects]
+        datasets = [read_object(each) for each in objects]
         kinds = {(each.SOPClassUID, each.file_meta.TransferSyntaxUID) for each in datasets}
         contexts = [build_context(uid, syntax) for uid, syntax in sorted(kinds)]
         with self._peer.associate(contexts) as association:
@@ -140,16 +138,15 @@ class DimseArchive:
         with self._peer.associate([build_context(FIND)]) as association:
             self._peer.require_accepted(association, FIND, "searches (C-FIND)")
             answers: list[Dataset] = []
-            with closing(association.send_c_find(identifier, FIND)) as responses:
-                for status, answer in responses:
-                    if status.get("Status") not in (0xFF00, 0xFF01):
-                        self._peer.require_success(status, "search")
-                        break
-                    if answer is not None:
-                        answers.append(answer)
-                    if len(answers) > at_most:
-                        association.abort()
-                        break
+            for status, answer in association.send_c_find(identifier, FIND):
+                if status.get("Status") not in PENDING:
+                    self._peer.require_success(status, "search")
+                    break
+                if answer is not None:
+                    answers.append(answer)
+                if len(answers) > at_most:
+                    association.abort()
+                    break
         return answers
 
     def _holds(self, each: ObjectReference) -> bool:
@@ -159,7 +156,9 @@ class DimseArchive:
             "SOPInstanceUID": each.instance_uid,
         }
         answers = self._find("IMAGE", (), matched)
-        return any(read_texts(each_, "SOPInstanceUID") == (each.instance_uid,) for each_ in answers)
+        return any(
+            read_texts(answer, "SOPInstanceUID") == (each.instance_uid,) for answer in answers
+        )
 
     def _get(self, film: ObjectReference) -> bytes | None:
         """A film that the archive sends on the connection that asks for it (C-GET)."""
@@ -196,7 +195,7 @@ class DimseArchive:
         """Wait for the end of a C-GET or C-MOVE."""
         status = None
         for status, _ in responses:
-            if status.get("Status") not in (0xFF00, 0xFF01):
+            if status.get("Status") not in PENDING:
                 break
         if receiver.is_too_large:
             raise ArchiveRefused(
@@ -210,7 +209,7 @@ class DimseArchive:
         request = Dataset()
         request.TransactionUID = report.transaction
         request.ReferencedSOPSequence = [_refer(each) for each in objects]
-        contexts = [build_context(StorageCommitmentPushModel)]
+        contexts = [build_context(COMMITMENT)]
         with (
             Receiver(self._settings, self._our_ae_title, report.handlers),
             self._peer.associate(contexts, handlers=report.handlers) as association,
@@ -220,8 +219,8 @@ class DimseArchive:
             status, _ = association.send_n_action(
                 request,
                 REQUEST_COMMITMENT,
-                StorageCommitmentPushModel,
-                StorageCommitmentPushModelInstance,
+                COMMITMENT,
+                COMMITMENT_INSTANCE,
             )
             self._peer.require_success(status, "commit itself to keep the objects")
             committed = report.wait()

@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from pydicom import Dataset
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -17,8 +18,9 @@ from pydicom.uid import (
 )
 from pynetdicom import _config, evt
 from pynetdicom.ae import ApplicationEntity
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import StoragePresentationContexts
-from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr-defined]
+from pynetdicom.transport import AssociationSocket
 
 from cxr_core.dicom_io.pacs.answers import read_text
 from cxr_core.dicom_io.pacs.archive import MAX_FILM_BYTES
@@ -38,8 +40,9 @@ SYNTAXES = (
     *JPEGLSTransferSyntaxes,
     *JPEG2000TransferSyntaxes,
 )
+COMMITMENT = UID("1.2.840.10008.1.20.1")  # storage commitment, push model (PS3.4 J.3)
 REPORT_S = 60.0  # how long an archive may take to report what it keeps
-ACCEPTED, OUT_OF_RESOURCES = 0x0000, 0xA700
+ACCEPTED = 0x0000
 
 
 class FilmReceiver:
@@ -61,7 +64,8 @@ class FilmReceiver:
             data = read_outside_file(event.dataset_path, MAX_FILM_BYTES)
         else:
             data = event.encoded_dataset()
-        self.films[str(event.request.AffectedSOPInstanceUID)] = data
+        request = cast(C_STORE, event.request)
+        self.films[str(request.AffectedSOPInstanceUID)] = data
         return ACCEPTED
 
     def _count(self, event: evt.Event) -> None:
@@ -70,7 +74,7 @@ class FilmReceiver:
         most = MAX_FILM_BYTES + (MAX_FILM_BYTES >> 4)  # with what frames its pieces
         if self._received > most and not self.is_too_large:
             self.is_too_large = True
-            event.assoc.dul.socket.close()
+            cast(AssociationSocket, event.assoc.dul.socket).close()
 
 
 class CommitmentReport:
@@ -113,10 +117,10 @@ class Receiver:
         self._entity.supported_contexts = StoragePresentationContexts
         for context in self._entity.supported_contexts:
             context.transfer_syntax = list(SYNTAXES)
-        self._entity.add_supported_context(StorageCommitmentPushModel, scu_role=True, scp_role=True)
+        self._entity.add_supported_context(COMMITMENT, scu_role=True, scp_role=True)
 
     def __enter__(self) -> "Receiver":
-        address = (self._settings.receive_address, self._settings.receive_port)
+        address = (self._settings.receive_address, self._settings.receive_port or 0)
         try:
             self._entity.start_server(address, block=False, evt_handlers=self._handlers)
         except OSError as error:
