@@ -65,7 +65,10 @@ def arrive(data: bytes, association: str = "") -> Arrival:
 
 def make_settings(port: int | None = None, **settings: Any) -> NodeSettings:
     """A node that one modality on this machine may send to."""
-    values: dict[str, Any] = {"quiet_s": 0.2, "peers": (PeerSettings(ae_title=PEER, address="127.0.0.1"),)}
+    values: dict[str, Any] = {
+        "quiet_s": 0.2,
+        "peers": (PeerSettings(ae_title=PEER, address="127.0.0.1"),),
+    }
     return NodeSettings(ae_title=TITLE, port=port or find_free_port(), **values | settings)
 
 
@@ -139,9 +142,7 @@ class MemoryArchive:
 
     def of_study(self, number: int) -> list[Dataset]:
         """What it has of a study."""
-        return [
-            each for each in self.objects.values() if each.StudyInstanceUID == study_of(number)
-        ]
+        return [each for each in self.objects.values() if each.StudyInstanceUID == study_of(number)]
 
     def _fail(self) -> None:
         self.calls += 1

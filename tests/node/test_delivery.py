@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -138,5 +139,5 @@ def test_results_whose_files_are_gone_are_told(bench: Bench) -> None:
 def test_waits_double_up_to_a_limit_and_differ_by_chance() -> None:
     waits = [compute_wait_s(failures, random.Random(1)) for failures in range(100)]
     assert all(2.5 <= wait <= LONGEST_WAIT_S for wait in waits)
-    assert [round(later / first) for first, later in zip(waits, waits[1:7], strict=False)] == [2] * 6
+    assert [round(later / first) for first, later in pairwise(waits[:7])] == [2] * 6
     assert compute_wait_s(3, random.Random(1)) != compute_wait_s(3, random.Random(2))

@@ -38,9 +38,7 @@ class Bench:
         self.reading = self._make_reading(None)
 
     def _make_reading(self, priors: PriorFilms | None) -> FilmReading:
-        return FilmReading(
-            self.queue, self.spool, self.kinds, priors, self.readings.append
-        )
+        return FilmReading(self.queue, self.spool, self.kinds, priors, self.readings.append)
 
     def close(self) -> None:
         self.reading.close()
@@ -62,9 +60,7 @@ class Bench:
 
     def read(self, most: int = 1000) -> None:
         """Read what is ready; leave after so many films."""
-        self.reading.read_ready(
-            self.reader, self.claim, None, lambda: len(self.readings) >= most
-        )
+        self.reading.read_ready(self.reader, self.claim, None, lambda: len(self.readings) >= most)
 
     def results_of(self, name: str) -> dict[str, Dataset]:
         """The results of a film by modality."""
@@ -166,9 +162,7 @@ def test_a_film_whose_file_is_gone_holds_up_nobody(bench: Bench) -> None:
     assert bench.states() == {gone: "dead film_missing", other: "read"}
 
 
-def test_a_disk_that_fills_up_loses_no_film(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_fills_up_loses_no_film(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     name = bench.add(make_film(1))
 
     def fail(*_: object) -> None:
@@ -185,7 +179,9 @@ def test_a_disk_that_fills_up_loses_no_film(
 
 def find_texts(report: Dataset) -> list[str]:
     """Every text of a structured report."""
-    texts = [str(item.TextValue) for item in report.get("ContentSequence", []) if "TextValue" in item]
+    texts = [
+        str(item.TextValue) for item in report.get("ContentSequence", []) if "TextValue" in item
+    ]
     for item in report.get("ContentSequence", []):
         texts += find_texts(item)
     return texts

@@ -5,6 +5,7 @@ its end, so that memory stays bounded; the association goes on.
 """
 
 import secrets
+import socket
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
@@ -43,6 +44,7 @@ class Receiver:
         self._settings, self._intake, self._notify = settings, intake, notify
         self._max_bytes = settings.max_film_mb << 20
         self._names: dict[Association, str] = {}
+        self._sockets: dict[Association, socket.socket] = {}
         self._entity = ApplicationEntity(settings.ae_title)
         self._entity.require_called_aet = True
         self._entity.maximum_associations = MOST_ASSOCIATIONS
@@ -78,6 +80,8 @@ class Receiver:
     def stop(self) -> None:
         """End every association and listen no more."""
         self._entity.shutdown()
+        for each in list(self._sockets.values()):
+            each.close()
 
     def list_open_associations(self) -> list[str]:
         """The names of the associations that may still bring films."""
@@ -88,6 +92,7 @@ class Receiver:
         """Let no peer, known or not, have more read at once than a message may have; a silent one is left."""
         connection: Any = event.assoc.dul.socket
         connection.socket.settimeout(SILENCE_S)
+        self._sockets[event.assoc] = connection.socket
         receive = connection.recv
 
         def receive_bounded(count: int) -> bytearray:
@@ -111,6 +116,8 @@ class Receiver:
 
     def _end_association(self, event: evt.Event) -> None:
         self._names.pop(event.assoc, None)
+        if event.assoc in self._sockets:  # pynetdicom leaves one open whose peer was faster
+            self._sockets.pop(event.assoc).close()
         self._notify()
 
     def _drop_excess(self, event: evt.Event) -> None:
