@@ -6,6 +6,7 @@ about a film that was not kept needs its hashes alone.
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,7 @@ from cxr_core.feedback.projects import Project, load_project
 from cxr_core.feedback.readers import require_reader
 from cxr_core.feedback.store import FILMS, feedback_folder, read_store, write_store
 from cxr_core.film.artefacts.flags import BURNED_IN_TEXT, flag_burned_in_text
+from cxr_core.film.decoding.decode import decode_film
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.workspace.atomic import atomic_file
 from cxr_core.workspace.json_files import parse_json
@@ -160,6 +162,19 @@ def find_film(project: Project, pixels_sha256: str) -> ProjectFilm | None:
     return to_film(rows[0]) if rows else None
 
 
+def find_films_by_file(project: Project, files: Iterable[str]) -> dict[str, ProjectFilm]:
+    """Those of some files, by SHA-256, whose films a project has; under the same pixels of another file they are not.
+
+    files: hashes, any number.
+    """
+    with read_store() as store:
+        rows = store.execute(
+            "SELECT * FROM films WHERE project = ? AND file_sha256 IN (SELECT value FROM json_each(?))",
+            (project.id, json.dumps(list(files))),
+        ).fetchall()
+    return {row["file_sha256"]: to_film(row) for row in rows}
+
+
 def load_film(film: int) -> ProjectFilm:
     """A film by its number. Raises FeedbackError when it was deleted."""
     with read_store() as store:
@@ -224,6 +239,14 @@ def _add(film: ProjectFilm, consent_by: str | None) -> ProjectFilm:
 
 
 def _encode(film: Radiograph) -> bytes:
-    """The pixels as a grey PNG of 8 or 16 bits, as the file had them, without any other chunk of the file."""
+    """The pixels as a grey PNG of 8 or 16 bits, as the file had them, without any other chunk of the file.
+
+    The white of 16 bits is found by the film's own values when it is decoded (`grey_range`). The few films of which
+    another one would be found are kept with 8 bits, whose white is always 255.
+    """
     encoded: bytes = cv2.imencode(".png", quantise_pixels(film))[1].tobytes()
-    return encoded
+    if hash_pixels(decode_film(encoded)) == hash_pixels(film):
+        return encoded
+    shallow = cv2.convertScaleAbs(film.pixels, alpha=255)
+    narrow: bytes = cv2.imencode(".png", shallow)[1].tobytes()
+    return narrow

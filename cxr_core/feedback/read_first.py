@@ -11,7 +11,7 @@ A page hands its reading to `release_answer` and shows what comes back, so that 
 from typing import Literal, TypeVar
 
 from cxr_core.errors import FeedbackError
-from cxr_core.feedback.projects import project_of_film
+from cxr_core.feedback.projects import Project, project_of_film
 from cxr_core.feedback.readers import require_reader
 from cxr_core.feedback.store import read_store, write_store
 from cxr_core.feedback.verdicts import ReaderVerdict, is_revealed, list_verdicts, to_verdicts
@@ -37,6 +37,16 @@ def reading_state(film: int, reader: str) -> State:
         has_changed = any(verdict.phase == "after" for verdict in verdicts)
         return "changed" if has_changed else "revealed"
     return "hidden" if _list_missing(project.findings, verdicts) else "answered"
+
+
+def list_revealed_films(project: Project, reader: str) -> frozenset[int]:
+    """The films of a project whose answer a reader, by id, has been shown."""
+    with read_store() as store:
+        rows = store.execute(
+            "SELECT r.film FROM reveals r JOIN films f ON f.id = r.film WHERE f.project = ? AND r.reader = ?",
+            (project.id, reader),
+        ).fetchall()
+    return frozenset(row["film"] for row in rows)
 
 
 def reveal_answer(film: int, reader: str) -> None:

@@ -28,7 +28,30 @@ def register_reader(name: str) -> Reader:
         if row is not None:
             return Reader(id=row["id"], name=row["name"])
         reader = Reader(id=f"r{secrets.token_hex(4)}", name=name)
-        store.execute("INSERT INTO readers VALUES (?, ?, ?)", (reader.id, name, utc_now()))
+        store.execute(
+            "INSERT INTO readers (id, name, created) VALUES (?, ?, ?)", (reader.id, name, utc_now())
+        )
+    return reader
+
+
+def find_reader_of_account(account: str, name: str) -> Reader:
+    """The reader who signs in with an account, whatever the name is now; added with this name where there is none.
+
+    account: the subject of the identity provider. A name that another reader has gets a number.
+    """
+    with write_store() as store:
+        row = store.execute("SELECT id, name FROM readers WHERE account = ?", (account,)).fetchone()
+        if row is not None:
+            return Reader(id=row["id"], name=row["name"])
+        name = _check_name(name[:MAX_NAME])
+        taken = {row["name"] for row in store.execute("SELECT name FROM readers")}
+        numbered = (f"{name[: MAX_NAME - 4]} {number}" for number in range(2, 1000))
+        name = next(each for each in (name, *numbered) if each not in taken)
+        reader = Reader(id=f"r{secrets.token_hex(4)}", name=name)
+        store.execute(
+            "INSERT INTO readers (id, name, created, account) VALUES (?, ?, ?, ?)",
+            (reader.id, name, utc_now(), account),
+        )
     return reader
 
 

@@ -14,7 +14,8 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE readers (
         id TEXT PRIMARY KEY,
         name TEXT NOT NULL UNIQUE,
-        created TEXT NOT NULL
+        created TEXT NOT NULL,
+        account TEXT UNIQUE                -- the subject of who signs in; NULL for a name that was typed
     );
     CREATE TABLE projects (
         id TEXT PRIMARY KEY,
@@ -38,6 +39,7 @@ MIGRATIONS: tuple[str, ...] = (
         facts TEXT NOT NULL DEFAULT '{}',
         UNIQUE (project, pixels_sha256)
     );
+    CREATE INDEX films_by_file ON films (project, file_sha256);
     CREATE TABLE verdicts (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         film INTEGER NOT NULL REFERENCES films (id) ON DELETE CASCADE,

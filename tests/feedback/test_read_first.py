@@ -3,10 +3,11 @@
 import pytest
 
 from cxr_core.errors import FeedbackError
-from cxr_core.feedback.films import ProjectFilm
+from cxr_core.feedback.films import ProjectFilm, find_films_by_file
 from cxr_core.feedback.projects import Project, create_project
 from cxr_core.feedback.read_first import (
     first_verdicts,
+    list_revealed_films,
     reading_state,
     release_answer,
     reveal_answer,
@@ -144,3 +145,16 @@ def test_the_queue_says_nothing_of_label_model_or_reason_before_the_reveal(
     reveal_answer(film.id, ada)
     (case,) = list_queue(project, reader=ada, only_open=False).cases
     assert (case.label, case.detail, case.answer) == (0, "93 %", answer_of(0.93))
+
+
+def test_revealed_films_are_those_of_the_reader_and_the_project() -> None:
+    project, ada, ben = create_study(), register_reader("Ada").id, register_reader("Ben").id
+    first, second = add_film(project, 1), add_film(project, 2)
+    assert find_films_by_file(project, [first.file_sha256, "0"]) == {first.file_sha256: first}
+    for finding in project.findings:
+        judge(first, ada, "unsure", finding)
+    reveal_answer(first.id, ada)
+    assert list_revealed_films(project, ada) == {first.id}
+    assert list_revealed_films(project, ben) == frozenset()
+    assert list_revealed_films(create_study("other"), ada) == frozenset()
+    assert second.id not in list_revealed_films(project, ada)

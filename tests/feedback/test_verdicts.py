@@ -9,7 +9,13 @@ from cxr_core.errors import FeedbackError
 from cxr_core.feedback import schema
 from cxr_core.feedback.deletion import delete_project
 from cxr_core.feedback.projects import Project, create_project, find_project, list_projects
-from cxr_core.feedback.readers import find_reader, list_readers, register_reader, rename_reader
+from cxr_core.feedback.readers import (
+    find_reader,
+    find_reader_of_account,
+    list_readers,
+    register_reader,
+    rename_reader,
+)
 from cxr_core.feedback.store import FILE, feedback_folder, read_store
 from cxr_core.feedback.verdicts import (
     Calipers,
@@ -96,6 +102,14 @@ def test_a_renamed_reader_keeps_the_verdicts(project: Project) -> None:
     with pytest.raises(FeedbackError, match="another reader is named Ada"):
         rename_reader(reader.id, "Ada")
     assert [one.name for one in list_readers()] == ["Ada", "Ada Byron"]
+
+
+def test_who_signs_in_is_the_same_reader_whatever_the_name(project: Project) -> None:
+    typed = register_reader("Ada")
+    first = find_reader_of_account("subject-1", "Ada")
+    assert (first.id == typed.id, first.name) == (False, "Ada 2")
+    rename_reader(first.id, "Ada Byron")
+    assert find_reader_of_account("subject-1", "Ada") == find_reader("Ada Byron")
 
 
 @pytest.mark.parametrize(
