@@ -4,6 +4,7 @@ import streamlit as st
 
 from cxr_core.access.actor import Role
 from pages.components.error_boundary import show_errors
+from pages.components.pacs.way_in import take_from_pacs
 from pages.components.read.drop_zone import offer_clearing, take_films
 from pages.components.read.patient_form import ask_settings
 from pages.components.read.recovery.study_token import recover_study
@@ -31,6 +32,7 @@ def page() -> None:
     if not state.entries:
         st.caption(SCOPE)
     take_films(state)
+    take_from_pacs(state)
     if state.entries:
         # Imported with the first film: the empty page is painted without numpy and OpenCV.
         from pages.components.read.study_view import show_study

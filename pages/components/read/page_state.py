@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from cxr_core.presentation.wording import format_count
 from cxr_core.workspace.malloc import erase_soon, release_freed_memory
+from pages.components.pacs.page_state import OpenStudy, PacsState, SentResults
 from pages.components.streamlit_internals import UploadedFile, release_uploads
 
 if TYPE_CHECKING:  # the first paint does without numpy
+    from cxr_core.dicom_io.header import FilmHeader
     from cxr_core.reading.cardiothoracic.contours import Line
     from cxr_core.reading.patient import Patient
     from cxr_core.reading.results import Attribution, Examination, ModelOutput
@@ -73,6 +75,12 @@ class Films:
     # Entries without an automatic measurement that the reader wants to measure by hand.
     manual_requests: set[str] = field(default_factory=set)
     read_marks: set[str] = field(default_factory=set)  # entries that the reader is done with
+    # Of films from an archive: their study.
+    open_studies: dict[str, OpenStudy] = field(default_factory=dict)
+    # Of DICOM films of which only a compressed copy is kept: where results belong.
+    headers: dict[str, FilmHeader] = field(default_factory=dict)
+    # What was sent to an archive last.
+    sent: dict[str, SentResults] = field(default_factory=dict)
 
     def take_out(self, keys: set[str]) -> Films:
         """Remove films with all that belongs to them, and give them."""
@@ -116,6 +124,9 @@ class Films:
             self.patients,
             self.edited_ends,
             self.uses_edited_ratio,
+            self.open_studies,
+            self.headers,
+            self.sent,
         )
 
 
@@ -143,6 +154,7 @@ class ReadPageState(Films):
     prior_key: str | None = None  # the film to compare with; it may be the chosen one, or gone
     removed: RemovedFilms | None = None
     sidebar: dict[str, object] = field(default_factory=dict)  # what its fields hold, by their keys
+    pacs: PacsState = field(default_factory=PacsState)
     study_token: str = ""  # with which a reloaded tab finds this study again
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -187,6 +199,7 @@ class ReadPageState(Films):
         """Remove every film and empty all widgets; `undo_removal` brings them back within UNDO_S."""
         before = self.generation
         self.generation += 1
+        self.pacs.forget()
         count = len(self.entries)
         self._remove(set(self.entries), "the study" if count > 1 else "the film", before)
 
@@ -210,6 +223,7 @@ class ReadPageState(Films):
     def forget_study(self) -> None:
         """Let every film leave the memory for good, and what was removed before."""
         self.generation += 1
+        self.pacs.forget()
         self.drop_undo()
         self.forget()
         self.examined_uploads.clear()

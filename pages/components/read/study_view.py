@@ -11,6 +11,7 @@ from cxr_core.reading.interpret import interpret, list_not_assessed
 from cxr_core.reading.results import Reading
 from cxr_core.site.watching import Week, count_reading, is_watching, name_week
 from pages.components import cache
+from pages.components.pacs.way_in import find_settings
 from pages.components.read.cardiothoracic_ratio import apply_edited_ends, show_ratio_card
 from pages.components.read.film_view import (
     offer_corrections,
@@ -37,12 +38,22 @@ def show_study(state: ReadPageState, answers: SidebarAnswers) -> None:
         picture = st.container(key="picture")
     key = choose_film(state, readings)
     entry, reading = state.entries[key], readings[key]
+    settings = find_settings()
     with picture:  # before the list: a new row never stands beside an old picture
+        if settings is not None:
+            # Imported where archives are: these bring highdicom and the network libraries along.
+            from pages.components.pacs.arrivals import offer_priors
+
+            offer_priors(state, key, settings)
         show_film_and_prior(state, entry, readings)
     with results:
         show_films(state, readings)
         show_results(state, entry, reading)
         offer_reports(entry, reading, defer_prior_report(state, entry, readings))
+        if settings is not None:
+            from pages.components.pacs.sending import offer_sending
+
+            offer_sending(state, entry, reading, settings)
 
 
 def interpret_entry(state: ReadPageState, entry: StudyEntry, answers: SidebarAnswers) -> Reading:

@@ -13,6 +13,7 @@ from cxr_core.reading.patient import Patient
 from cxr_core.reading.results import Examination
 from pages.components import cache
 from pages.components.markdown import plain
+from pages.components.pacs.way_in import find_settings
 from pages.components.read.film_view import keep_for_display, record_film, take_reading_turn
 from pages.components.read.page_state import ReadPageState, StudyEntry
 from pages.components.read.strip_pixels import compress_film, encode_thumbnail, strip_examination
@@ -88,6 +89,10 @@ def make_entry(
     if film is None:
         return StudyEntry(key=key, name=name, data=b"", examination=examination)
     is_whole = state.has_room(len(data))
+    if not is_whole and film.container == "dicom" and find_settings() is not None:
+        from pages.components.pacs.headers import keep_header
+
+        keep_header(state, key, data)
     return StudyEntry(
         key=key,
         name=name,

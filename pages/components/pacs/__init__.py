@@ -1,0 +1,1 @@
+"""From PACS: search an archive, open a study, and send results back."""
