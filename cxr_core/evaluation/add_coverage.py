@@ -1,4 +1,4 @@
-"""Adds to an evaluation the error among the films decided: figures, curves, and the p-values of its predictions."""
+"""Adds to an evaluation the error among the films decided: figures, also by subgroup, curves, and p-values of films."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,7 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from cxr_core.decisions import DEFAULT_DECISION
+from cxr_core.evaluation.group_coverage import list_group_levels, measure_group_coverage
 from cxr_core.evaluation.metrics.coverage import (
+    Rule,
     RuleCoverage,
     ValidationSample,
     add_p_values,
@@ -14,8 +16,13 @@ from cxr_core.evaluation.metrics.coverage import (
     rank_films,
 )
 from cxr_core.evaluation.metrics.curves import CoverageCurves, to_coverage_curve
+from cxr_core.evaluation.metrics.results import CoverageGroups
 from cxr_core.evaluation.store.folder import Evaluation
 from cxr_core.reading.decision import find_thresholds
+
+# What the recorded table of subgroups, and so the report, is made for; the Evaluate page makes it for any other.
+GROUP_RULE: Rule = "distance"
+GROUP_SHARE = 0.9
 
 
 def add_coverage(evaluation: Evaluation, samples: Mapping[str, ValidationSample]) -> Evaluation:
@@ -29,13 +36,21 @@ def add_coverage(evaluation: Evaluation, samples: Mapping[str, ValidationSample]
         thresholds = find_thresholds(card, key, DEFAULT_DECISION, fused=False)
         rows = table[(table["finding"] == key) & table["label"].notna()]
         ranked = rank_films(rows, thresholds.present_from, thresholds.absent_below)
-        rules = measure_rules(
-            ranked, rows["label"].to_numpy(np.float64), rows["patient"].to_numpy(str)
-        )
+        labels, patients = rows["label"].to_numpy(np.float64), rows["patient"].to_numpy(str)
+        rules = measure_rules(ranked, labels, patients)
         recorded: dict[str, RuleCoverage] = {}
         for rule, measured in rules.items():
             recorded[rule] = measured.figures
-        figures[key] = replace(figures[key], coverage=recorded)
+        groups = measure_group_coverage(
+            ranked[GROUP_RULE], GROUP_SHARE, labels, patients, list_group_levels(rows)
+        )
+        figures[key] = replace(
+            figures[key],
+            coverage=recorded,
+            coverage_groups=CoverageGroups(rule=GROUP_RULE, share=GROUP_SHARE, groups=groups)
+            if groups
+            else None,
+        )
         coverage = CoverageCurves(
             decision=card.effective_decision(key, DEFAULT_DECISION),
             present_from=thresholds.present_from,

@@ -121,6 +121,25 @@ def test_the_files_hold_what_the_tab_shows(evaluated: Path) -> None:
     assert f"{error.value:.3f} ({error.low:.3f} to {error.high:.3f})" in report
 
 
+def test_the_report_has_the_groups_of_the_tab(evaluated: Path) -> None:
+    evaluation = load_evaluation(load_record(evaluated / "evaluations" / "new"))
+    view = compute_coverage_view(evaluation, FINDING, None)
+    recorded = evaluation.metrics.findings[FINDING].coverage_groups
+    assert recorded is not None
+    assert recorded.groups == view.measure_groups("distance", 0.9)
+    report = (evaluation.record.folder / "report.html").read_text(encoding="utf-8")
+    assert "Groups when 90 % of all films are decided" in report
+    (female,) = [group for group in recorded.groups if group.name == "female"]
+    assert female.decided is not None
+    assert female.error is not None
+    cells = [
+        f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
+        for figure in (female.decided, female.error)
+    ]
+    assert f"<td>{cells[0]}</td><td>{cells[1]}</td>" in report
+    assert "not enough cases" in report
+
+
 def test_groups_share_one_cut_and_together_make_up_all_films(evaluated: Path) -> None:
     evaluation = load_evaluation(load_record(evaluated / "evaluations" / "new"))
     view = compute_coverage_view(evaluation, FINDING, None)

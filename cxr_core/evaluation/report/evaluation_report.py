@@ -170,7 +170,8 @@ def _finding_section(content: ReportContent, key: str) -> Section:
     if figures.subgroups is not None and figures.subgroups.groups:
         parts.append(Section(checklist.GROUPS, build_subgroup_blocks(figures.subgroups)))
     if figures.coverage:
-        parts.append(Section("Coverage", build_coverage_blocks(figures.coverage)))
+        blocks = build_coverage_blocks(figures.coverage, figures.coverage_groups)
+        parts.append(Section("Coverage", blocks))
     if figures.localisation is not None:
         parts.append(Section(checklist.BOXES, build_localisation_blocks(figures.localisation)))
     charts = ChartRow(list(draw_finding_curves(curves, figures)))

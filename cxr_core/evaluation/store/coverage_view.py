@@ -7,25 +7,20 @@ import numpy as np
 import pandas as pd
 
 from cxr_core.decisions import SINGLE_THRESHOLDS
-from cxr_core.evaluation.bootstrap.bootstrap import bootstrap_patients
-from cxr_core.evaluation.bootstrap.resamples import Resamples
+from cxr_core.evaluation.group_coverage import list_group_levels, measure_group_coverage
 from cxr_core.evaluation.metrics.coverage import (
     MeasuredRule,
     RankedCalls,
     Rule,
-    decide_share,
     measure_rules,
     rank_films,
     take_ood_scores,
-    to_figure,
 )
-from cxr_core.evaluation.metrics.results import DecisionFigures
-from cxr_core.evaluation.metrics.subgroups import MIN_PATIENTS, list_levels
+from cxr_core.evaluation.metrics.results import DecisionFigures, GroupCoverage
 from cxr_core.evaluation.store.loaded import LoadedEvaluation
 from cxr_core.evaluation.store.predictions import FLAGS
 from cxr_core.film.artefacts.flags import PHOTOGRAPHED, SCREENSHOT
 from cxr_core.film.irregularities import IRREGULARITIES
-from cxr_core.models.figures import Figure
 from cxr_core.reading.decision import Uncertainty, uncertainty_of_flag
 
 POSE_FLAGS = ("inverted", "turned", "mirrored")
@@ -60,21 +55,6 @@ class DecisionPoint:
     error: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class GroupCoverage:
-    """A subgroup when a rule decides a share of all films: the share decided in it, and the error among these.
-
-    films, positives: of the group.  decided, error: None where the group has too few patients.
-    """
-
-    by: str
-    name: str
-    films: int
-    positives: int
-    decided: Figure | None
-    error: Figure | None
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CoverageView:
     """The films of one finding by each rule. labels: (N,).  patients: (N,).  levels: kinds of subgroups, by film.
@@ -94,37 +74,10 @@ class CoverageView:
     levels: Mapping[str, pd.Series]
     reasons: Mapping[Uncertainty, int]
 
-    def measure_groups(self, rule: Rule, share: float) -> list[GroupCoverage]:
+    def measure_groups(self, rule: Rule, share: float) -> tuple[GroupCoverage, ...]:
         """Each subgroup, when a rule decides this share of all films; one cut for all groups."""
-        ranked = self.ranked[rule]
-        decided = decide_share(ranked.sureness, share)
-        wrong = decided * (ranked.called != (self.labels == 1))
-        groups = []
-        for by, levels in self.levels.items():
-            for name in sorted(levels.dropna().unique()):
-                inside = (levels == name).to_numpy(bool, na_value=False)
-                groups.append(self._measure_group(by, str(name), inside, decided, wrong))
-        return groups
-
-    def _measure_group(
-        self, by: str, name: str, inside: np.ndarray, decided: np.ndarray, wrong: np.ndarray
-    ) -> GroupCoverage:
-        labels = self.labels[inside]
-        films, positives = len(labels), int(labels.sum())
-        patients = [
-            len(np.unique(self.patients[inside & (self.labels == label)])) for label in (0, 1)
-        ]
-        counts = np.stack([inside, inside * decided, inside * wrong], axis=1)
-        of_group: tuple[Figure | None, Figure | None] = (None, None)
-        if min(patients) >= MIN_PATIENTS:
-            of_group = _measure_shares(counts, self.labels, self.patients)
-        return GroupCoverage(
-            by=by,
-            name=name,
-            films=films,
-            positives=positives,
-            decided=of_group[0],
-            error=of_group[1],
+        return measure_group_coverage(
+            self.ranked[rule], share, self.labels, self.patients, self.levels
         )
 
 
@@ -150,7 +103,6 @@ def compute_coverage_view(
     ranked = rank_films(rows, present_from, absent_below)
     labels, patients = rows["label"].to_numpy(np.float64), rows["patient"].to_numpy(str)
     needed: Mapping[Rule, str] = {"conformal": NO_P_VALUES, "familiarity": NO_SCORES}
-    levels = {by: names for by, names in list_levels(rows) if len(names.dropna().unique()) > 1}
     return CoverageView(
         decision=decision,
         ranked=ranked,
@@ -159,7 +111,7 @@ def compute_coverage_view(
         points=_list_points(evaluation.figures(finding, view).decisions),
         labels=labels,
         patients=patients,
-        levels=levels,
+        levels=list_group_levels(rows),
         reasons=_count_reasons(rows, present_from, absent_below),
     )
 
@@ -202,23 +154,3 @@ def _count_reasons(
         for reason in ("quality", "view"):
             counts[reason] = int(reasons.map(lambda own, reason=reason: reason in own).sum())
     return counts
-
-
-def _measure_shares(
-    counts: np.ndarray, labels: np.ndarray, patients: np.ndarray
-) -> tuple[Figure, Figure]:
-    """The share of a group that is decided, and the error among these. counts: (N, 3), how far a film is inside,
-    inside and decided, and wrong as well.
-    """
-
-    def measure(sample: Resamples) -> dict[str, np.ndarray]:
-        inside, decided, wrong = (sample @ counts).T
-        with np.errstate(invalid="ignore"):
-            return {"decided": decided / inside, "error": wrong / decided}
-
-    values = bootstrap_patients(measure, patients)
-    figures = []
-    for name, films in (("decided", counts[:, 0]), ("error", counts[:, 1])):
-        positives = round(float((labels * films).sum()))
-        figures.append(to_figure(values[name], round(float(films.sum())), positives))
-    return figures[0], figures[1]

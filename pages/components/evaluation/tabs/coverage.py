@@ -7,7 +7,8 @@ import streamlit as st
 from cxr_core.evaluation.bootstrap.confidence_bands import ConfidenceBand
 from cxr_core.evaluation.charts.coverage import draw_coverage
 from cxr_core.evaluation.metrics.coverage import RULE_NAMES, RULES, TABLE, Rule
-from cxr_core.evaluation.store.coverage_view import CoverageView, GroupCoverage
+from cxr_core.evaluation.metrics.results import GroupCoverage
+from cxr_core.evaluation.store.coverage_view import CoverageView
 from cxr_core.evaluation.store.loaded import LoadedEvaluation
 from cxr_core.models.figures import Figure
 from cxr_core.presentation.wording import format_count
