@@ -54,6 +54,12 @@ VERSIONS: Sequence[PlanVersion] = (
         rules="81b43cd0d44c",
         what="first version; the gate compares models at equal coverage too",
     ),
+    PlanVersion(
+        number=2,
+        date="2026-11-30",
+        rules="216187491b85",
+        what="clearer wording; no rule and no limit has changed",
+    ),
 )
 CURRENT = VERSIONS[-1]
 
@@ -74,7 +80,7 @@ def write_change_plan(history: Sequence[ProfileChange] = ()) -> str:
     blocks = [
         "# Change plan",
         f"**Version {CURRENT.number} of {CURRENT.date}**, rules {CURRENT.rules}. Generated from the rules of the "
-        "program by `python -m train.models change-plan`; a test fails where this document and the rules part. The "
+        "program by `python -m train.models change-plan`; a test fails where this document and the rules differ. The "
         "gate's verdict names the version by which it judged.",
         "Silhouette is no medical device, and nobody has authorised this plan. It says beforehand what may change in "
         "readings, how each change is tested and what stops it, in the three parts that the FDA recommends for a "
@@ -133,8 +139,8 @@ def _write_rules() -> Iterator[str]:
     )
     yield "### Re-training"
     yield (
-        "A run keeps its whole recipe, the hashes of its films and split, and its seed. Validation patients choose the "
-        "epoch, the calibration and the thresholds; the test split chooses nothing."
+        "A run keeps its whole recipe, the hashes of its films and split, and its seed. Epoch, calibration and "
+        "thresholds are chosen on validation patients; the test split is used for none of them."
     )
     yield "### Performance evaluation"
     yield (
@@ -161,11 +167,12 @@ def _write_rules() -> Iterator[str]:
         [(one.code, one.benefit, one.risk, one.limited_by) for one in MODIFICATIONS],
     )
     yield (
-        "**Changes that meet.** A profile holds for one version of a model: after M1 or M3 it is told and not applied, "
-        "and the acceptance test is repeated. After M2 the network alone decides until its ratio is fitted anew."
+        "**Interactions.** A profile holds for one version of a model: after M1 or M3 it is reported and no longer "
+        "applied, and the acceptance test is repeated. After M2 the network alone decides until its ratio is fitted "
+        "anew."
     )
     yield (
-        "**Changes that add up.** Each new version is compared with the one in use, not with the first. Every step may "
+        "**Cumulative effect.** Each new version is compared with the one in use, not with the first. Every step may "
         f"lose up to {LIMITS.margin:g} of AUROC without being refused, so several steps can lose more; the verdicts of "
         "all versions stay on record, and any two versions can be compared by `python -m train.compare`. After a "
         "change the site's weekly statistics show whether readings moved."

@@ -43,7 +43,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:g} %"
 
 
-TOO_FEW_SAID = "is said, stops nothing"
+TOO_FEW_REPORTED = "is reported and does not stop the change"
 CLASSIFIER_RULES: Sequence[Rule] = (
     Rule(
         name="AUROC, beside each model that would be replaced",
@@ -57,9 +57,10 @@ CLASSIFIER_RULES: Sequence[Rule] = (
     ),
     Rule(
         name=EQUAL_COVERAGE,
-        passes=f"where both decide as many films as the new one ({_percent(LIMITS.coverage)} if all), the paired "
-        f"interval lies below {LIMITS.decided_error:g}",
-        too_few=TOO_FEW_SAID,
+        passes="with both models deciding as many films as the new one's default decision does "
+        f"({_percent(LIMITS.coverage)} where that is all or none), the whole interval of the paired difference in "
+        f"error lies below {LIMITS.decided_error:g}",
+        too_few=TOO_FEW_REPORTED,
         checks=(EQUAL_COVERAGE,),
     ),
     Rule(
@@ -75,21 +76,21 @@ CLASSIFIER_RULES: Sequence[Rule] = (
     ),
     Rule(
         name=f"{len(SUBGROUPS)} subgroups by sex, view and age",
-        passes=f"significantly worse in none (Holm, {_percent(LIMITS.significance)} together; at least "
+        passes=f"significantly worse in none (Holm, {_percent(LIMITS.significance)} overall; at least "
         f"{LIMITS.subgroup_cases:g} films of each class)",
-        too_few=TOO_FEW_SAID,
+        too_few=TOO_FEW_REPORTED,
         checks=("subgroups", *(group.name for group in SUBGROUPS)),
     ),
     Rule(
         name=RESOLUTION,
         passes=f"at most {_percent(LIMITS.moving_films)} of the films move by more than {LIMITS.movement:g} in "
         "log-odds between copies of other sizes and formats",
-        too_few=TOO_FEW_SAID,
+        too_few=TOO_FEW_REPORTED,
         checks=(RESOLUTION,),
     ),
     Rule(
         name="operating points",
-        passes="all are there, and were chosen on the run's own validation films",
+        passes="all are present and were chosen on the run's own validation films",
         checks=("operating points",),
     ),
     Rule(name="population", passes="it is stated", checks=("population",)),
@@ -133,9 +134,9 @@ SEGMENTER_RULES: Sequence[Rule] = (
 SITE_RULES: Sequence[Rule] = (
     Rule(
         name="acceptance",
-        passes=f"films of {ACCEPTANCE_PATIENTS} patients, free of the finding or with it, are like validation films; "
-        "it changes nothing",
-        too_few="is said: too few films",
+        passes=f"films of at least {ACCEPTANCE_PATIENTS} patients of a class score like validation films of that "
+        "class; the test changes no reading",
+        too_few="is reported as too few films",
     ),
     Rule(
         name="recalibration",
@@ -148,9 +149,10 @@ SITE_RULES: Sequence[Rule] = (
         too_few="the model's own threshold stays, marked as not verified at this site",
     ),
     Rule(
-        name="version", passes="the profile is of the version in use; another is told, not applied"
+        name="version",
+        passes="the profile was made for the version in use; otherwise it is reported and not applied",
     ),
-    Rule(name="reason", passes="somebody says why, in words that are kept"),
+    Rule(name="reason", passes="a reason is given, and kept in the history"),
 )
 MODIFICATIONS: Sequence[Modification] = (
     Modification(
