@@ -15,6 +15,7 @@ from cxr_core.dicom_io.node.overview import (
     describe_reason,
     discard_films,
     look_at_node,
+    require_node_settings,
     retry_films,
 )
 from cxr_core.dicom_io.pacs.settings import NodeSettings
@@ -47,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _work() -> None:
-    from cxr_core.dicom_io.node.node import require_node_settings, run_node
+    from cxr_core.dicom_io.node.node import run_node
 
     settings, node = require_node_settings()
     stop = threading.Event()

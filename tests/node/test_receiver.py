@@ -96,13 +96,18 @@ def store(association: Association, data: bytes) -> int:
     return int(status.Status) if "Status" in status else 0x10000
 
 
-def run_dcmtk(
-    tool: str, bench: Bench, *options: str, files: Sequence[str] = ()
-) -> subprocess.CompletedProcess[str]:
+def require_tool(tool: str) -> None:
+    """Skip the test without a tool of dcmtk; with CI set, fail."""
     if shutil.which(tool) is None:
         if os.environ.get("CI"):
             pytest.fail(f"{tool} is missing: with CI set the node must be spoken to")
         pytest.skip(f"{tool} is missing: install Debian's dcmtk")
+
+
+def run_dcmtk(
+    tool: str, bench: Bench, *options: str, files: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    require_tool(tool)
     command = [tool, "-aec", TITLE, *options, "127.0.0.1", str(bench.receiver.port), *files]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=WITHIN_S)
 

@@ -24,8 +24,8 @@ from cxr_core.dicom_io.pacs.open_archive import (
     open_search_archive,
     silence_network_libraries,
 )
-from cxr_core.dicom_io.pacs.settings import NodeSettings, PacsSettings, read_pacs_settings
-from cxr_core.errors import NodeError, SettingsError
+from cxr_core.dicom_io.pacs.settings import NodeSettings, PacsSettings
+from cxr_core.errors import NodeError
 from cxr_core.film.decoding.sandbox import DecodePool
 from cxr_core.models.registry.registry import registry_fingerprint
 from cxr_core.reading.results import Reading
@@ -40,21 +40,6 @@ if TYPE_CHECKING:  # imports torch
 
 POLL_S = 1.0  # between looks at the queue where nothing has happened
 AFTER_DISK_ERROR_S = 30.0
-
-
-def require_node_settings() -> tuple[PacsSettings, NodeSettings]:
-    """The settings of the workspace's node. Raises SettingsError that says what is missing."""
-    settings = read_pacs_settings()
-    if settings is None:
-        raise SettingsError(
-            "there is no pacs.toml in the workspace, so nobody may send films and results have no archive; write one "
-            "as docs/pacs.md shows"
-        )
-    if settings.node is None:
-        raise SettingsError(
-            "pacs.toml has no table [node]; add one that says who may send films, as docs/node.md shows"
-        )
-    return settings, settings.node
 
 
 def run_node(

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from cxr_core.dicom_io.node.film_queue import FILE, WAITING, FilmQueue, QueuedFilm, State
 from cxr_core.dicom_io.node.spool import LOCK, Spool, node_folder
-from cxr_core.errors import NodeError
+from cxr_core.dicom_io.pacs.settings import NodeSettings, PacsSettings, read_pacs_settings
+from cxr_core.errors import NodeError, SettingsError
 from cxr_core.workspace.log import log_task
 from cxr_core.workspace.process_id import ProcessId
 from cxr_core.workspace.process_lock import find_lock_holder
@@ -37,6 +38,21 @@ class NodeOverview:
         """The code of what keeps results from being sent; empty where nothing does."""
         reasons = [film.reason for film in self.waiting if film.state != State.RECEIVED]
         return next(filter(None, reasons), "")
+
+
+def require_node_settings() -> tuple[PacsSettings, NodeSettings]:
+    """The settings of the workspace's node. Raises SettingsError that says what is missing."""
+    settings = read_pacs_settings()
+    if settings is None:
+        raise SettingsError(
+            "there is no pacs.toml in the workspace, so nobody may send films and results have no archive; write one "
+            "as docs/pacs.md shows"
+        )
+    if settings.node is None:
+        raise SettingsError(
+            "pacs.toml has no table [node]; add one that says who may send films, as docs/node.md shows"
+        )
+    return settings, settings.node
 
 
 def find_node_process() -> ProcessId | None:
