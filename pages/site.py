@@ -4,14 +4,20 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from cxr_core.access.actor import Role
 from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.session import site_page_state
+from pages.components.sign_in.door import may_open
 from pages.components.site.acceptance import show_comparison, show_verdict
 from pages.components.site.decisions import show_local_decisions
 from pages.components.site.films import choose_films
 from pages.components.site.history import show_history
-from pages.components.site.installation import offer_installation, show_installed
+from pages.components.site.installation import (
+    find_in_use,
+    offer_installation,
+    show_installed,
+)
 from pages.components.site.page_state import ACCEPTANCE, HISTORY, WATCHING, SitePageState
 from pages.components.site.progress import show_running_step
 from pages.components.site.recalibration import offer_recalibration, show_recalibration
@@ -66,11 +72,12 @@ def show_acceptance(state: SitePageState, question: Question) -> None:
         return
     with st.expander("Test other films", icon=":material/upload_file:"), show_errors():
         choose_films(state, question)
+    in_use = find_in_use(question)
     st.subheader("Acceptance")
-    show_verdict(compared.acceptance)
+    show_verdict(compared.acceptance, in_use)
     show_comparison(state, compared)
     st.subheader("Recalibration")
-    offer_recalibration(state, compared)
+    offer_recalibration(state, compared, in_use)
     fitted = state.fitted
     if fitted is None:
         return
@@ -82,4 +89,5 @@ def show_acceptance(state: SitePageState, question: Question) -> None:
 
 
 require_app_frame("site")
-page()
+if may_open(Role.RESEARCHER, "Your site"):
+    page()

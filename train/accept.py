@@ -130,7 +130,7 @@ def _revoke(given: argparse.Namespace) -> int:
 
 
 def _show_watching(given: argparse.Namespace) -> int:
-    """Print drift and weekly shares. 3 where the readings have drifted, so that a scheduler sees it."""
+    """Print drift and weekly shares. 3, for a scheduler, where readings have drifted or a shift is not corrected."""
     from cxr_core.site.validation_scores import read_validation_scores
     from cxr_core.site.watch_report import report_watching
 
@@ -140,7 +140,7 @@ def _show_watching(given: argparse.Namespace) -> int:
     report = report_watching(card, finding, scores)
     for line in report.describe():
         print(line)
-    return 3 if report.drift.verdict == "drifted" else 0
+    return 3 if report.needs_attention else 0
 
 
 def _write_scores(given: argparse.Namespace, progress: StageProgress) -> int:

@@ -31,6 +31,7 @@ MIN_PATIENTS = 20  # of a class, to be tested
 ALPHA = 0.02
 LEAST_DISTANCE = 0.10
 RESAMPLES, SEED = 1000, 0
+SHIFTED = "Shifted: recalibrate."  # begins the sentence of that verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,7 +261,7 @@ def _describe_verdict(
         sentences = [f"Accepted: {parts} score as the model's validation films did."]
     else:
         parts = "; ".join(_describe_shift(each, name) for each in classes if each.shifted)
-        sentences = [f"Shifted: recalibrate. {parts}."]
+        sentences = [f"{SHIFTED} {parts}."]
     untested = [each for each in classes if not each.tested and each.label == "present"]
     if untested and verdict != "too_few":
         sentences.append(

@@ -6,12 +6,16 @@ from datetime import datetime
 
 from cxr_core.models.card import ModelCard
 from cxr_core.presentation.wording import format_count, format_percent
-from cxr_core.site.acceptance_record import list_acceptances
+from cxr_core.site.acceptance_record import AcceptanceRecord, list_acceptances
 from cxr_core.site.drift import Drift, measure_drift
 from cxr_core.site.profile_store import load_profile
 from cxr_core.site.validation_scores import FindingScores
 from cxr_core.site.watching import Week, is_watching, name_week, read_weeks
 
+SHIFT_UNCORRECTED = (
+    "The last acceptance test found a shift, and no recalibration is in use. Readings differ from the validation films "
+    "for that reason alone, so drift means nothing before a recalibration is installed."
+)
 NOT_WATCHING = "Readings are not counted at this site: there was no acceptance test yet, or CXR_SITE_WATCHING is off."
 
 
@@ -19,6 +23,7 @@ NOT_WATCHING = "Readings are not counted at this site: there was no acceptance t
 class WatchReport:
     """since: the week of the last acceptance test, "" where there was none.  weeks: since then, the oldest first.
 
+    shift_uncorrected: whether that test found a shift that no recalibration in use corrects; then drift means nothing.
     problems: a sentence for each week whose statistics are damaged.  is_watching: whether readings are counted now.
     """
 
@@ -26,17 +31,24 @@ class WatchReport:
     version: str
     finding: str
     since: str
+    shift_uncorrected: bool
     drift: Drift
     weeks: tuple[Week, ...]
     problems: tuple[str, ...]
     is_watching: bool
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether readings have drifted, or nobody can tell because a shift is not corrected."""
+        return self.shift_uncorrected or self.drift.verdict == "drifted"
 
     def describe(self) -> Iterator[str]:
         """A sentence on drift, then a line for each week."""
         if not self.is_watching:
             yield NOT_WATCHING
         since = f"since {self.since}" if self.since else "no acceptance test yet"
-        yield f"{self.model} {self.version}, {self.finding}, {since}: {self.drift.sentence}"
+        sentence = SHIFT_UNCORRECTED if self.shift_uncorrected else self.drift.sentence
+        yield f"{self.model} {self.version}, {self.finding}, {since}: {sentence}"
         for week in self.weeks:
             counts = week.find(self.model, self.version, self.finding)
             yield (
@@ -47,21 +59,31 @@ class WatchReport:
         yield from self.problems
 
 
+def find_last_test(card: ModelCard, finding: str) -> AcceptanceRecord | None:
+    """The last acceptance test of this version that had enough films for a verdict."""
+    for record in list_acceptances(card.model, finding):
+        if record.version == card.version and record.acceptance.verdict != "too_few":
+            return record
+    return None
+
+
 def report_watching(card: ModelCard, finding: str, scores: FindingScores) -> WatchReport:
     """The readings of one finding since the last acceptance test of this version. scores: of that finding."""
-    tests = [each for each in list_acceptances(card.model, finding) if each.version == card.version]
-    since = name_week(datetime.fromisoformat(tests[0].made)) if tests else ""
+    test = find_last_test(card, finding)
+    since = name_week(datetime.fromisoformat(test.made)) if test else ""
     weeks, problems = read_weeks()
     weeks = tuple(week for week in weeks if week.week >= since)
     profile = load_profile()
     installed = profile.find(card, finding) if profile else None
     if installed is not None and installed.version != card.version:
         installed = None
+    calibration = installed.calibration if installed else None
+    is_shifted = test is not None and test.acceptance.verdict == "shifted"
     drift = measure_drift(
         [week.find(card.model, card.version, finding) for week in weeks],
         scores,
         card.calibration[finding],
-        installed.calibration if installed else None,
+        calibration,
         card.calibration_prevalence(finding),
         installed.prevalence if installed else None,
     )
@@ -70,6 +92,7 @@ def report_watching(card: ModelCard, finding: str, scores: FindingScores) -> Wat
         version=card.version,
         finding=finding,
         since=since,
+        shift_uncorrected=is_shifted and calibration is None,
         drift=drift,
         weeks=weeks,
         problems=problems,

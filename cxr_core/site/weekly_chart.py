@@ -1,6 +1,7 @@
 """Draws by week which share of a site's readings was undecided, and which share of its films was refused."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import pandas as pd
 
@@ -10,6 +11,7 @@ from cxr_core.presentation.wording import format_count
 from cxr_core.site.watching import FindingCounts, Week
 
 HEIGHT = 280
+WEEKS_WITH_LARGE_POINTS = 26
 
 
 def tabulate_weeks(weeks: Sequence[Week], counts: Sequence[FindingCounts]) -> pd.DataFrame:
@@ -30,28 +32,40 @@ def tabulate_weeks(weeks: Sequence[Week], counts: Sequence[FindingCounts]) -> pd
 
 
 def draw_weeks(table: pd.DataFrame) -> Chart:
-    """Both shares by week. table: of `tabulate_weeks`."""
+    """Both shares by week, with a gap where a week is missing. table: of `tabulate_weeks`, at least one week."""
+    weeks = table.set_index(table["week"].map(find_monday)).asfreq("7D")
+    size = 7 if len(weeks) <= WEEKS_WITH_LARGE_POINTS else 4
     traces = []
     for share, of, name, colour, dash, symbol in (
         ("undecided", "films", "undecided", BLUE, "solid", "circle"),
         ("refused", "arrived", "refused", ORANGE, "dash", "square"),
     ):
+        counts = weeks[of].fillna(0).astype(int)
         trace = draw_line(
-            table["week"].tolist(),
-            [None if pd.isna(value) else value for value in round_values(table[share])],
+            list(weeks.index),
+            [None if pd.isna(value) else value for value in round_values(weeks[share])],
             name,
             colour,
             dash,
-            customdata=[format_count(int(count), "films") for count in table[of]],
-            hovertemplate=f"%{{x}}: %{{y:.0%}} {name} of %{{customdata}}<extra></extra>",
+            customdata=[
+                [week, format_count(count, "films")]
+                for week, count in zip(weeks["week"], counts, strict=True)
+            ],
+            hovertemplate=f"%{{customdata[0]}}: %{{y:.0%}} {name} of %{{customdata[1]}}<extra></extra>",
+            cliponaxis=False,
         )
-        trace.marker.update(opacity=1, size=7, symbol=symbol)
+        trace.marker.update(opacity=1, size=size, symbol=symbol)
         traces.append(trace)
-    figure = make_figure(traces, HEIGHT, "week", "share of the films")
-    figure.update_xaxes(type="category")
+    figure = make_figure(traces, HEIGHT, "week beginning", "share of the films")
+    figure.update_xaxes(type="date", tickformat="%-d %b\n%Y", nticks=8)
     figure.update_yaxes(rangemode="tozero", tickformat=".0%")
     return Chart(
         figure=figure,
         description="Share of readings that were undecided, and share of films that were refused, by week",
         table=table,
     )
+
+
+def find_monday(week: str) -> datetime:
+    """The first day of an ISO week: `2026-W49` is the week of 30 November 2026."""
+    return datetime.strptime(f"{week}-1", "%G-W%V-%u")

@@ -66,6 +66,9 @@ def test_recalibration_is_installed_with_a_reason_and_revoked_in_one_click(app: 
     assert find_button(app, "Install").disabled, "without a reason"
     install(app, "healthy children score higher here")
     assert "Installed: films read from now on are read with it." in shown(app)
+    assert "Shifted: recalibrate" not in shown(app)
+    assert "This test is of the model without the profile that is installed" in app.info[0].value
+    assert "24 patients free of pneumonia score 2.0 log-odds higher" in app.info[0].value
     assert f"**Installed on {utc_now()[:10]}:** recalibrated probabilities; from 48 films" in shown(
         app
     )
@@ -80,6 +83,7 @@ def test_recalibration_is_installed_with_a_reason_and_revoked_in_one_click(app: 
     find_button(app, "Revoke").click().run()
     assert "Revoked: readings are the model's own again." in shown(app)
     assert "No profile is installed" in shown(app)
+    assert "Shifted: recalibrate" in shown(app)
     assert list_installed() == ()
     open_tab(app, "History")
     assert [row["Change"] for row in table_rows(app, "Change")] == ["revoked", "installed"]
@@ -96,9 +100,8 @@ def test_fifty_patients_of_a_class_get_thresholds_and_the_site_its_prevalence(ap
     assert [row["Decision"] for row in rows] == ["Standard (10 % error)", "Strict (5 % error)"]
     kept = rows[0]["Free of pneumonia, no false alarm"]
     assert 90 <= float(kept.split()[0]) < 95
-    assert (
-        find_labelled(app.number_input, "Prevalence of pneumonia at your site, in %").value == 4.0
-    )
+    assert [field.label for field in app.number_input] == [SHARE], "it is asked once"
+    assert "a prevalence of 4.0 %; from 120 films" in shown(app)
     install(app, "a test")
     (change,) = list_installed()
     assert {decision.name for decision in change.profile.decisions} == {"standard", "strict"}
@@ -129,8 +132,10 @@ def test_healthy_films_alone_suffice_for_a_recalibration(app: AppTest) -> None:
     assert not [radio for radio in app.radio if radio.label == "How were these films picked?"]
     recalibrate(app)
     assert "validation films stood in" in app.success[0].value
+    find_labelled(app.number_input, "Prevalence of pneumonia at your site, in %").set_value(3.0)
     install(app, "a test")
-    assert list_installed()[0].profile.films == 24
+    profile = list_installed()[0].profile
+    assert (profile.films, profile.prevalence) == (24, pytest.approx(0.03))
 
 
 def test_profile_of_another_version_is_not_applied_and_says_so(
@@ -175,7 +180,7 @@ def test_watching_begins_with_the_acceptance_test_and_can_be_switched_off(app: A
     Watcher().add_counts(Week(week=WEEK, read=40, refused=10, findings=(counts,)))
     app.run()
     (row,) = table_rows(app, "Undecided")
-    assert list(row.values()) == [WEEK, "40", "25 %", "50", "20 %"]
+    assert list(row.values()) == [WEEK, "25 %", "20 %", "40", "50"]
     assert "40 films read since then" in app.info[0].value
     app.toggle[0].set_value(False).run()
     assert not is_watching()
@@ -184,6 +189,21 @@ def test_watching_begins_with_the_acceptance_test_and_can_be_switched_off(app: A
     assert week.read == 40, "nothing was added"
     app.toggle[0].set_value(True).run()
     assert is_watching()
+
+
+def test_watching_says_that_drift_means_nothing_while_a_shift_is_not_corrected(
+    app: AppTest,
+) -> None:
+    drop_shifted_films(app)
+    open_tab(app, "Watching")
+    assert "drift means nothing before a recalibration is installed" in app.warning[0].value
+    assert not app.info
+    open_tab(app, "Acceptance")
+    recalibrate(app)
+    install(app, "a test")
+    open_tab(app, "Watching")
+    assert not app.warning
+    assert "0 films read since then" in app.info[0].value
 
 
 def test_watching_that_is_forbidden_stays_off_and_a_damaged_week_is_left_out(

@@ -4,8 +4,10 @@ import streamlit as st
 
 from cxr_core.models.figures import MeanFigure
 from cxr_core.presentation.wording import decision_name, format_count, format_exact_threshold
+from cxr_core.reading.site_profile import ModelProfile
 from cxr_core.site.acceptance import (
     CLASS_NAMES,
+    SHIFTED,
     Acceptance,
     ClassComparison,
     DecisionRates,
@@ -26,10 +28,17 @@ CHART_CONFIG = {
 }
 
 
-def show_verdict(acceptance: Acceptance) -> None:
-    """The verdict in a sentence."""
+def show_verdict(acceptance: Acceptance, in_use: ModelProfile | None) -> None:
+    """The verdict in a sentence. in_use: the profile that films are read with now, which the test does without."""
     sentence = plain(acceptance.verdict_sentence)
-    if acceptance.verdict == "accepted":
+    if in_use is not None and in_use.calibration and acceptance.verdict == "shifted":
+        rest = acceptance.verdict_sentence.removeprefix(SHIFTED).strip()
+        st.info(
+            f"Recalibrated on {plain(in_use.installed_on)}. This test is of the model without the profile that is "
+            f"installed; by itself it is shifted: {plain(rest)}",
+            icon=":material/tune:",
+        )
+    elif acceptance.verdict == "accepted":
         st.success(sentence, icon=":material/check_circle:")
     elif acceptance.verdict == "shifted":
         st.warning(sentence, icon=":material/tune:")

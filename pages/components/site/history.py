@@ -14,16 +14,18 @@ from pages.components.site.selection import Question
 
 def show_history(question: Question) -> None:
     """The changes, then the tests, the newest first."""
-    st.markdown("**Changes of the profile**")
-    try:
-        changes = [change for change in read_history() if _concerns(change, question)]
-    except SiteError as error:
-        st.error(plain(str(error)))
-    else:
-        _show_rows([_make_change_row(change) for change in changes], "Nothing was installed here.")
-    st.markdown("**Acceptance tests**")
-    records = list_acceptances(*question.key)
-    _show_rows([_make_test_row(record) for record in records], "No test was made here.")
+    with st.container(key="site-history"):
+        st.markdown("**Changes of the profile**")
+        try:
+            changes = [change for change in read_history() if _concerns(change, question)]
+        except SiteError as error:
+            st.error(plain(str(error)))
+        else:
+            rows = [_make_change_row(change) for change in changes]
+            _show_rows(rows, "Nothing was installed here.")
+        st.markdown("**Acceptance tests**")
+        records = list_acceptances(*question.key)
+        _show_rows([_make_test_row(record) for record in records], "No test was made here.")
     st.caption("Records name films by the hash of their pixels alone; no file's name is kept.")
 
 

@@ -19,10 +19,10 @@ from cxr_core.site.profile_store import (
     discard_damaged,
     install,
     list_installed,
+    load_profile,
     revoke,
 )
 from pages.components.markdown import plain
-from pages.components.session import initialise_field
 from pages.components.site.page_state import ComparedFilms, FittedProfile, SitePageState
 from pages.components.site.selection import Question
 
@@ -76,6 +76,13 @@ def find_installed(question: Question) -> ProfileChange | None:
     return None
 
 
+def find_in_use(question: Question) -> ModelProfile | None:
+    """The profile with which the active version of the model is read; None where there is none, or it is damaged."""
+    profile = load_profile()
+    found = profile.find(question.card, question.finding) if profile else None
+    return found if found is not None and found.version == question.card.version else None
+
+
 def describe_profile(profile: ModelProfile) -> str:
     """What a profile changes and what it rests on."""
     parts = ["recalibrated probabilities"] if profile.calibration else []
@@ -91,9 +98,14 @@ def describe_profile(profile: ModelProfile) -> str:
 def offer_installation(
     state: SitePageState, compared: ComparedFilms, fitted: FittedProfile
 ) -> None:
-    """Ask for the prevalence and a reason, and install what was fitted."""
+    """Ask for a reason, and for the prevalence where no step before needed it, and install what was fitted."""
     name = plain(compared.card.name_finding(compared.local.finding).lower())
-    prevalence = _ask_prevalence(state, compared, fitted, name)
+    own = compared.card.calibration_prevalence(compared.local.finding)
+    prevalence = fitted.prevalence
+    if prevalence is None:
+        prevalence = _ask_prevalence(state, name)
+    elif own is not None and abs(prevalence - own) < SAME_PREVALENCE:
+        prevalence = None  # the field was left as it was
     recalibration = fitted.installable
     if recalibration is None and not fitted.decisions.decisions and prevalence is None:
         st.caption(
@@ -127,16 +139,8 @@ def offer_installation(
     )
 
 
-def _ask_prevalence(
-    state: SitePageState, compared: ComparedFilms, fitted: FittedProfile, name: str
-) -> float | None:
+def _ask_prevalence(state: SitePageState, name: str) -> float | None:
     """The prevalence that readings take where the reader chooses none, within 0 and 1; None for the model's own."""
-    key = state.widget_key("installed-prevalence")
-    own = compared.card.calibration_prevalence(compared.local.finding)
-    known = fitted.recalibration.prevalence if fitted.recalibration else None
-    if known is not None and own is not None and abs(known - own) < SAME_PREVALENCE:
-        known = None  # the field before it was left as it was
-    initialise_field(key, None if known is None else round(100 * known, 2))
     percent = st.number_input(
         f"Prevalence of {name} at your site, in %",
         LOWEST_PERCENT,
@@ -144,7 +148,7 @@ def _ask_prevalence(
         value=None,
         step=0.5,
         format="%.2f",
-        key=key,
+        key=state.widget_key("installed-prevalence"),
         help="Readings show the probability at it, unless the reader chooses another. Empty: at the prevalence on "
         "which the model was calibrated.",
         width=280,

@@ -39,11 +39,13 @@ class ComparedFilms:
 class FittedProfile:
     """What was fitted to the tested films. problem: why nothing was recalibrated, else empty.
 
-    recalibration: also one that is refused, for its figures.
+    recalibration: also one that is refused, for its figures.  prevalence: of the site, as it was stated or as the
+    films came; None where it was not asked, since all films are of one class.
     """
 
     recalibration: LocalRecalibration | None
     problem: str
+    prevalence: float | None
     decisions: LocalDecisions
 
     @property

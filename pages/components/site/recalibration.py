@@ -3,6 +3,7 @@
 import streamlit as st
 
 from cxr_core.errors import SilhouetteError
+from cxr_core.reading.site_profile import ModelProfile
 from cxr_core.site.local_decisions import choose_local_decisions
 from cxr_core.site.recalibration import (
     MIN_PATIENTS,
@@ -25,8 +26,10 @@ FIGURES = {
 }
 
 
-def offer_recalibration(state: SitePageState, compared: ComparedFilms) -> None:
-    """Ask how the films were picked, and fit; nothing is installed by it."""
+def offer_recalibration(
+    state: SitePageState, compared: ComparedFilms, in_use: ModelProfile | None
+) -> None:
+    """Ask how the films were picked, and fit; nothing is installed by it. in_use: the profile that is installed."""
     name = plain(compared.card.name_finding(compared.local.finding).lower())
     patients = compared.local.count_patients()
     if patients < MIN_PATIENTS:
@@ -36,10 +39,11 @@ def offer_recalibration(state: SitePageState, compared: ComparedFilms) -> None:
         return
     classes = len(compared.acceptance.classes)
     prevalence, missing = _ask_prevalence(state, compared, name) if classes > 1 else (None, False)
+    is_next_step = compared.acceptance.verdict == "shifted" and in_use is None
     clicked = st.button(
         "Recalibrate",
         icon=":material/tune:",
-        type="primary" if compared.acceptance.verdict == "shifted" else "secondary",
+        type="primary" if is_next_step else "secondary",
         key=state.widget_key("recalibrate"),
         disabled=missing,
         help="Fitted and cross-validated by patient in the background. Nothing is installed by it.",
@@ -79,8 +83,8 @@ def _ask_prevalence(
             step=0.5,
             format="%.2f",
             key=key,
-            help="Of the patients whose films the model is given. At first it is the share on which the model's own "
-            "probability was calibrated.",
+            help="Of the patients whose films the model is given. Installed with the rest, readings show the "
+            "probability at it. At first it is the share on which the model's own probability was calibrated.",
             width=300,
         )
     return (None, True) if percent is None else (percent / 100, False)
@@ -96,9 +100,13 @@ def _fit(compared: ComparedFilms, prevalence: float | None, task: BackgroundTask
     except SilhouetteError as error:
         problem = str(error)
     usable = None if recalibration is None or recalibration.refused else recalibration
+    share = float(local.labels.mean())
+    if prevalence is None and 0 < share < 1:
+        prevalence = share
     return FittedProfile(
         recalibration=recalibration,
         problem=problem,
+        prevalence=prevalence,
         decisions=choose_local_decisions(local, card, usable),
     )
 

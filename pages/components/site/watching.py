@@ -1,22 +1,18 @@
 """Shows what the site's readings say since the acceptance test: drift, and the shares undecided and refused by week."""
 
-from datetime import datetime
-
 import streamlit as st
 
 from cxr_core.errors import SiteError
 from cxr_core.presentation.wording import format_percent, format_time
-from cxr_core.site.acceptance_record import list_acceptances
-from cxr_core.site.drift import Drift, measure_drift
+from cxr_core.site.drift import Drift
 from cxr_core.site.validation_scores import read_validation_scores
+from cxr_core.site.watch_report import SHIFT_UNCORRECTED, find_last_test, report_watching
 from cxr_core.site.watching import (
     VARIABLE,
     FindingCounts,
     Week,
     is_forbidden,
     is_watching,
-    name_week,
-    read_weeks,
     switch_watching,
 )
 from cxr_core.site.weekly_chart import draw_weeks, tabulate_weeks
@@ -24,7 +20,6 @@ from pages.components.evaluation.chart_panel import offer_csv
 from pages.components.markdown import plain
 from pages.components.session import field_value, set_field_value
 from pages.components.site.acceptance import CHART_CONFIG
-from pages.components.site.installation import find_installed
 from pages.components.site.page_state import SitePageState
 from pages.components.site.selection import Question
 
@@ -35,28 +30,26 @@ WEEKS_LISTED = 12
 def show_watching(state: SitePageState, question: Question) -> None:
     """The switch, the drift since the last acceptance test, and the weeks."""
     card = question.card
-    tests = [
-        record
-        for record in list_acceptances(*question.key)
-        if record.version == card.version and record.acceptance.verdict != "too_few"
-    ]
-    if not tests:
+    test = find_last_test(card, question.finding)
+    if test is None:
         st.markdown(
             "Here the readings of your site are compared with its acceptance test, week by week: first make that "
             f"test with {plain(card.model)} {plain(card.version)} under **Acceptance**."
         )
         return
     _offer_switch(state)
-    accepted = datetime.fromisoformat(tests[0].made)
-    weeks, problems = read_weeks()
-    for problem in problems:
+    scores = read_validation_scores(question.folder, card).of_finding(question.finding)
+    report = report_watching(card, question.finding, scores)
+    for problem in report.problems:
         st.warning(plain(problem), icon=":material/broken_image:")
-    weeks = tuple(week for week in weeks if week.week >= name_week(accepted))
-    counts = [week.find(card.model, card.version, question.finding) for week in weeks]
-    st.caption(f"Since the acceptance test of {format_time(tests[0].made)}, by whole weeks.")
-    _show_drift(_measure_drift(question, counts))
-    if weeks:
-        _show_weeks(state, weeks, counts)
+    st.caption(f"Since the acceptance test of {format_time(test.made)}, by whole weeks.")
+    if report.shift_uncorrected:
+        st.warning(plain(SHIFT_UNCORRECTED), icon=":material/tune:")
+    else:
+        _show_drift(report.drift)
+    if report.weeks:
+        counts = [week.find(card.model, card.version, question.finding) for week in report.weeks]
+        _show_weeks(state, report.weeks, counts)
 
 
 def _offer_switch(state: SitePageState) -> None:
@@ -79,22 +72,6 @@ def _switch(state: SitePageState) -> None:
         switch_watching(bool(field_value(SWITCH)))
     except SiteError as error:
         state.error = str(error)
-
-
-def _measure_drift(question: Question, counts: list[FindingCounts]) -> Drift:
-    card, finding = question.card, question.finding
-    installed = find_installed(question)
-    profile = installed.profile if installed else None
-    if profile is not None and profile.version != card.version:
-        profile = None
-    return measure_drift(
-        counts,
-        read_validation_scores(question.folder, card).of_finding(finding),
-        card.calibration[finding],
-        profile.calibration if profile else None,
-        card.calibration_prevalence(finding),
-        profile.prevalence if profile else None,
-    )
 
 
 def _show_drift(drift: Drift) -> None:
@@ -125,10 +102,10 @@ def _show_weeks(state: SitePageState, weeks: tuple[Week, ...], counts: list[Find
         [
             {
                 "Week": row.week,
-                "Readings": f"{row.films:,}",
                 "Undecided": _format_share(row.undecided),
-                "Films that arrived": f"{row.arrived:,}",
                 "Refused": _format_share(row.refused),
+                "Readings": f"{row.films:,}",
+                "Films that arrived": f"{row.arrived:,}",
             }
             for row in list(table.itertuples())[: -WEEKS_LISTED - 1 : -1]
         ],
@@ -136,6 +113,8 @@ def _show_weeks(state: SitePageState, weeks: tuple[Week, ...], counts: list[Find
         hide_index=True,
         hide_header=False,
     )
+    if len(weeks) > WEEKS_LISTED:
+        st.caption(f"The last {WEEKS_LISTED} of {len(weeks)} weeks; the CSV file has all.")
 
 
 def _format_share(share: float) -> str:
