@@ -41,7 +41,9 @@ TRIAL = {
     "RERUNS": 2,
     "LOADING_MS": 2_000,
 }
-ROWS = "() => document.querySelector('[data-testid=stDataFrame] [role=grid]')?.getAttribute('aria-rowcount')"
+# How many rows the table has, which is drawn in a shadow root; undefined before it is there.
+ROWS = """() => [...document.querySelectorAll('[class*=st-key-runs] *')]
+    .map(each => each.shadowRoot?.querySelector('[role=grid]')).find(Boolean)?.ariaRowCount"""
 # Clicks on a state and waits, frame by frame, for a table of other rows; timed inside the page.
 CLICK_AND_WAIT = f"""async () => {{
     const rows = {ROWS}, before = rows(), started = performance.now();
@@ -154,7 +156,10 @@ def _run_page(socket: ClientConnection, asked: bytes) -> None:
     while "script_finished" not in told:
         message = ForwardMsg.FromString(bytes(socket.recv()))
         told |= {message.WhichOneof("type"), message.delta.new_element.WhichOneof("type")}
-    if not told & {"dataframe", "ref_hash"}:  # a table that was sent before is told by its hash
+    shows_table = (
+        "bidi_component" in told or "ref_hash" in told
+    )  # the hash of one that was sent before
+    if not shows_table:
         raise RuntimeError(f"the page showed no table, only {told}")
 
 

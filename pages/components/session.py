@@ -6,12 +6,13 @@ Each page's state is a class of its own in that page's package.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import streamlit as st
 
+from cxr_core.access.actor import current_actor
 from pages.components import cache
 from pages.components.datasets.page_state import DataPageState
 from pages.components.models.page_state import ModelsPageState
@@ -32,7 +33,9 @@ def read_page_state() -> ReadPageState:
     """This tab's study, empty at first; after the tab was closed it is kept for a while, for a reload."""
     state = _get_or_create("read_page", ReadPageState)
     if not state.study_token:
-        state.study_token = cache.kept_studies().add(current_session_id(), state)
+        state.study_token = cache.kept_studies().add(
+            current_session_id(), state, current_actor().name
+        )
     cache.leave_studies_at_end()
     return state
 
@@ -47,7 +50,7 @@ def adopt_study(token: str) -> bool:
 
     Called before the sidebar is drawn.
     """
-    study = cache.kept_studies().claim(token, current_session_id())
+    study = cache.kept_studies().claim(token, current_session_id(), current_actor().name)
     if study is not None:
         st.session_state["read_page"] = study
         st.session_state.update(study.sidebar)
@@ -93,10 +96,23 @@ def _get_or_create(key: str, create: Callable[[], State]) -> State:
     return state
 
 
-def selected_rows(table_key: str) -> tuple[int, ...]:
-    """The rows that are selected in a table."""
-    rows = _selection_of(table_key).get("rows") or []
-    return tuple(row for row in rows if isinstance(row, int))
+@dataclass(frozen=True, kw_only=True)
+class SentSelection:
+    """The rows that are selected in a table, as the browser sent them last. serial: grows with each click."""
+
+    serial: int = 0
+    ids: tuple[str, ...] = ()
+
+
+def sent_selection(table_key: str) -> SentSelection:
+    """The last selection of a table; with serial 0 when there was no click, or the browser sent no selection."""
+    sent = (st.session_state.get(table_key) or {}).get("selection")
+    if not isinstance(sent, Mapping) or not isinstance(sent.get("serial"), int):
+        return SentSelection()
+    ids = sent.get("ids") or ()
+    if not isinstance(ids, Sequence) or not all(isinstance(each, str) for each in ids):
+        return SentSelection()
+    return SentSelection(serial=sent["serial"], ids=tuple(ids))
 
 
 def clicked_point(chart_key: str) -> tuple[int, int] | None:

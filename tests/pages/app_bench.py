@@ -1,5 +1,6 @@
 """Helpers for tests of pages: run the app on Streamlit's test bench, and find what it shows."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,22 @@ def table_rows(app: AppTest, column: str) -> list[dict[str, Any]]:
             rows: list[dict[str, Any]] = table.value.to_dict("records")
             return rows
     raise AssertionError(f"no table has the column {column}")
+
+
+def selectable_rows(app: AppTest) -> list[dict[str, str]]:
+    """The rows of the table in which rows are selected, by column."""
+    (data,) = [
+        data
+        for element in app.get("bidi_component")
+        if "sorting" in (data := json.loads(element.proto.json or "{}"))
+    ]
+    names = [column["name"] for column in data["columns"]]
+    return [dict(zip(names, row["cells"], strict=True)) for row in data["rows"]]
+
+
+def column_cells(app: AppTest, column: str) -> list[str]:
+    """The cells of one column of that table."""
+    return [row[column] for row in selectable_rows(app)]
 
 
 def find_labelled(elements: Iterable[Any], label: str) -> Any:

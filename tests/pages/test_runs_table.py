@@ -14,23 +14,30 @@ from cxr_core.training.runs.annotation import (
     write_annotation,
 )
 from pages.components.training.run_columns import format_hours
-from tests.pages.app_bench import find_labelled, open_page, table_text, visible_text
+from tests.pages.app_bench import (
+    column_cells,
+    find_labelled,
+    open_page,
+    selectable_rows,
+    table_text,
+    visible_text,
+)
 from tests.pages.fake_runs import FakeRuns, register_dataset
 
 
 def shown(app: AppTest) -> list[str]:
-    return list(app.dataframe[0].value["Run"])
+    return column_cells(app, "Run")
 
 
 def test_validation_and_test_have_columns_of_their_own(app: AppTest, runs: FakeRuns) -> None:
     runs.write_finished("alpha")
     open_page(app, "train")
-    table = app.dataframe[0].value
-    assert table["Validation"].tolist() == ["0.900 (0.850 to 0.940) AUROC, 400 films"]
-    assert {"Test", "Test uses", "Tags", "Best figure"}.isdisjoint(table.columns)
+    (row,) = selectable_rows(app)
+    assert row["Validation"] == "0.900 (0.850 to 0.940) AUROC, 400 films"
+    assert row.keys().isdisjoint({"Test", "Test uses", "Tags", "Best figure"})
     runs.write_finished("beta", tested=True)
     app.run()
-    assert app.dataframe[0].value["Test"].tolist() == [
+    assert column_cells(app, "Test") == [
         "0.800 (0.700 to 0.900) AUROC, 400 films",
         "",
     ]
@@ -45,7 +52,7 @@ def test_evaluations_on_a_test_set_are_counted_beside_it(
     lines = "".join(json.dumps(use) + "\n" for use in uses)
     (workspace / "official_test_uses.jsonl").write_text(lines)
     open_page(app, "train")
-    assert app.dataframe[0].value["Test uses"].tolist() == [3]
+    assert column_cells(app, "Test uses") == ["3"]
 
 
 def test_runs_are_sorted_by_any_figure_and_those_without_come_last(
@@ -66,14 +73,13 @@ def test_any_setting_and_figure_is_a_column(app: AppTest, runs: FakeRuns) -> Non
     runs.write_finished("alpha", learning_rate=1e-3)
     runs.write_finished("beta", learning_rate=1e-4)
     open_page(app, "train", columns="Learning rate", sort="Learning rate")
-    table = app.dataframe[0].value
-    assert list(table.columns) == ["Run", "Learning rate"]
-    assert table["Learning rate"].tolist() == ["0.001", "0.0001"]
+    assert list(selectable_rows(app)[0]) == ["Run", "Learning rate"]
+    assert column_cells(app, "Learning rate") == ["0.001", "0.0001"]
     find_labelled(app.multiselect, "Columns").set_value(
         ["Validation Calibration error, cardiomegaly"]
     )
     app.run()
-    assert app.dataframe[0].value.iloc[0, 1] == "0.900 (0.850 to 0.940)"
+    assert list(selectable_rows(app)[0].values())[1] == "0.900 (0.850 to 0.940)"
 
 
 @pytest.mark.parametrize("words", ["first try", "NIGHT", "chests tiny", "good"])
@@ -91,13 +97,13 @@ def test_runs_are_found_by_what_is_known_of_them(
     (other / "job" / "request.json").write_text(json.dumps({**request, "data": ["elsewhere"]}))
     open_page(app, "train", search=words)
     assert shown(app) == ["First try"]
-    assert app.dataframe[0].value["Data"].tolist() == ["chests"]
+    assert column_cells(app, "Data") == ["chests"]
 
 
 def test_a_folder_of_the_server_is_never_shown(app: AppTest, runs: FakeRuns) -> None:
     runs.write_interrupted("by-hand", hand=True)
     open_page(app, "train", run="by-hand")
-    assert app.dataframe[0].value["Data"].tolist() == ["films"]
+    assert column_cells(app, "Data") == ["films"]
     assert "/data" not in visible_text(app)
     runs.write_interrupted("other")
     app.query_params["runs"] = "by-hand,other"

@@ -14,9 +14,11 @@ from cxr_core.models.registry.active_version import retire_model
 from pages.components import cache
 from tests.pages.app_bench import (
     button_labels,
+    column_cells,
     find_button,
     find_labelled,
     open_page,
+    selectable_rows,
     table_text,
     visible_text,
 )
@@ -59,10 +61,10 @@ def test_opening_the_page_starts_what_waits(
 def test_best_figure_of_a_running_run_is_in_the_table(app: AppTest, runs: FakeRuns) -> None:
     folder = runs.write_running("alpha")
     open_page(app, "train")
-    assert app.dataframe[0].value["Validation"].tolist() == ["0.700 AUROC"]
+    assert column_cells(app, "Validation") == ["0.700 AUROC"]
     runs.append_epoch(folder, auroc=0.85)
     app.run()
-    assert app.dataframe[0].value["Validation"].tolist() == ["0.850 AUROC"]
+    assert column_cells(app, "Validation") == ["0.850 AUROC"]
 
 
 def test_log_is_shown_as_text(app: AppTest, runs: FakeRuns) -> None:
@@ -158,7 +160,7 @@ def test_refused_deletion_is_explained(
 def test_a_finished_run_shows_its_figures_with_intervals(app: AppTest, runs: FakeRuns) -> None:
     runs.write_finished("alpha", tested=True)
     open_page(app, "train", run="alpha")
-    (row,) = app.dataframe[0].value.to_dict("records")
+    (row,) = selectable_rows(app)
     assert row["Validation"] == "0.900 (0.850 to 0.940) AUROC, 400 films"
     assert row["Test"] == "0.800 (0.700 to 0.900) AUROC, 400 films"
     assert "0.900 (0.850 to 0.940) · 40 of 400" in table_text(app)
@@ -196,7 +198,7 @@ def test_table_is_filtered_by_words_and_state(app: AppTest, runs: FakeRuns) -> N
     open_page(app, "train")
 
     def shown() -> list[str]:
-        return sorted(app.dataframe[0].value["Run"])
+        return sorted(column_cells(app, "Run"))
 
     assert shown() == ["alpha", "beta", "gamma"]
     find_labelled(app.text_input, "Search").set_value("GAM tiny").run()

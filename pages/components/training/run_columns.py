@@ -1,11 +1,9 @@
 """The columns of the table of runs: what each shows of a run, and what it is sorted by."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-
-import streamlit as st
 
 from cxr_core.jobs.job import Job
 from cxr_core.presentation.wording import finding_name, format_count
@@ -19,7 +17,6 @@ RUN, STATE, VALIDATION, TEST, TEST_USES = "Run", "State", "Validation", "Test", 
 RECIPE, DATA, TAGS, STARTED, DURATION = "Recipe", "Data", "Tags", "Started", "Duration"
 DEFAULT_COLUMNS = (STATE, VALIDATION, TEST, TEST_USES, RECIPE, DATA, TAGS, STARTED, DURATION)
 SHOWN_WHERE_FILLED = (TEST, TEST_USES, TAGS)
-NAME_PX, FIGURE_PX, DATA_PX, TAGS_PX = 250, 265, 110, 130  # their usual lengths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +32,15 @@ class TableRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One column. cell: what it shows of a run.  value: what it is sorted by, None for nothing."""
+    """One column. text: what it shows of a run.  value: what it is sorted by, None for nothing.
 
-    cell: Callable[[TableRow], Any]
+    help: shown at its head.  is_number: whether its cells are aligned at the right.
+    """
+
+    text: Callable[[TableRow], str]
     value: Callable[[TableRow], float | str | None]
+    help: str = ""
+    is_number: bool = False
 
 
 def list_columns(rows: Sequence[TableRow]) -> dict[str, Column]:
@@ -58,14 +60,6 @@ def sort_rows(rows: Sequence[TableRow], column: Column, ascending: bool) -> list
 
     in_order = sorted(filled, key=place, reverse=not ascending)
     return [*(row for _, row in in_order), *empty]
-
-
-def configure_columns(names: Iterable[str]) -> dict[str, Any]:
-    """How Streamlit shows these columns."""
-    figure = st.column_config.TextColumn(width=FIGURE_PX)
-    figures = {name: figure for name in names if name.startswith((f"{VALIDATION} ", f"{TEST} "))}
-    fixed = {name: FIXED_CONFIGURATION[name] for name in names if name in FIXED_CONFIGURATION}
-    return figures | fixed
 
 
 def describe_headline(figure: RunFigure | None) -> str:
@@ -99,7 +93,7 @@ def duration_s(run: Job) -> float | None:
 
 
 def format_hours(seconds: float | None) -> str:
-    """`01:04:09`: hours, minutes and seconds, which a table sorts rightly as text."""
+    """`01:04:09`: hours, minutes and seconds; empty where it is not known."""
     if seconds is None:
         return ""
     minutes, rest = divmod(round(seconds), 60)
@@ -114,66 +108,64 @@ def _value_of(figure: RunFigure | None) -> float | None:
     return figure.value if figure else None
 
 
-def _started(run: Job) -> datetime | None:
-    started = run.started or run.submitted
-    return datetime.fromtimestamp(started) if started else None
+def _started(run: Job) -> float | None:
+    return run.started or run.submitted
+
+
+def _format_start(run: Job) -> str:
+    """`2 Dec 2026, 14:05`, in the server's time."""
+    started = _started(run)
+    if not started:
+        return ""
+    moment = datetime.fromtimestamp(started)
+    return f"{moment.day} {moment:%b %Y, %H:%M}"
 
 
 def _text_column(text: Callable[[TableRow], str]) -> Column:
-    return Column(cell=text, value=text)
+    return Column(text=text, value=text)
+
+
+def _join_tags(row: TableRow) -> str:
+    return ", ".join(row.run.annotation.tags)
 
 
 FIXED_COLUMNS = {
     RUN: _text_column(_name_of),
     STATE: _text_column(lambda row: row.run.state),
     VALIDATION: Column(
-        cell=lambda row: describe_headline(row.summary.validation),
+        text=lambda row: describe_headline(row.summary.validation),
         value=lambda row: _value_of(row.summary.validation),
+        help="On validation films, with its 95 % interval where there is one. While a run trains, the best so far.",
     ),
     TEST: Column(
-        cell=lambda row: describe_headline(row.summary.test),
+        text=lambda row: describe_headline(row.summary.test),
         value=lambda row: _value_of(row.summary.test),
+        help="On the test films of the run's own data, where it was evaluated there.",
     ),
-    TEST_USES: Column(cell=lambda row: row.test_uses, value=lambda row: row.test_uses),
+    TEST_USES: Column(
+        text=lambda row: "" if row.test_uses is None else str(row.test_uses),
+        value=lambda row: row.test_uses,
+        help="How often models were evaluated on the same test films here. Choosing by a test set that was looked at "
+        "often flatters the choice.",
+        is_number=True,
+    ),
     RECIPE: _text_column(lambda row: row.run.recipe),
     DATA: _text_column(lambda row: ", ".join(row.data)),
-    TAGS: Column(
-        cell=lambda row: list(row.run.annotation.tags),
-        value=lambda row: ", ".join(row.run.annotation.tags),
-    ),
+    TAGS: _text_column(_join_tags),
     STARTED: Column(
-        cell=lambda row: _started(row.run), value=lambda row: row.run.started or row.run.submitted
+        text=lambda row: _format_start(row.run), value=lambda row: _started(row.run), is_number=True
     ),
     DURATION: Column(
-        cell=lambda row: format_hours(duration_s(row.run)), value=lambda row: duration_s(row.run)
+        text=lambda row: format_hours(duration_s(row.run)),
+        value=lambda row: duration_s(row.run),
+        help="Hours, minutes and seconds; after a resume, since the last start.",
+        is_number=True,
     ),
     "Note": _text_column(lambda row: row.run.annotation.note),
     "Device": _text_column(lambda row: row.run.device),
     "Model": _text_column(lambda row: row.run.model),
     "Changed from": _text_column(lambda row: row.run.retry_of),
     "Folder": _text_column(lambda row: row.run.id),
-}
-FIXED_CONFIGURATION = {
-    RUN: st.column_config.TextColumn(width=NAME_PX, pinned=True),
-    VALIDATION: st.column_config.TextColumn(
-        width=FIGURE_PX,
-        help="On validation films, with its 95 % interval where there is one. While a run trains, the best so far.",
-    ),
-    TEST: st.column_config.TextColumn(
-        width=FIGURE_PX,
-        help="On the test films of the run's own data, where it was evaluated there.",
-    ),
-    TEST_USES: st.column_config.NumberColumn(
-        format="%d",
-        help="How often models were evaluated on the same test films here. Choosing by a test set that was looked at "
-        "often flatters the choice.",
-    ),
-    DATA: st.column_config.TextColumn(width=DATA_PX),
-    TAGS: st.column_config.ListColumn(width=TAGS_PX),
-    STARTED: st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm"),
-    DURATION: st.column_config.TextColumn(
-        help="Hours, minutes and seconds; after a resume, since the last start."
-    ),
 }
 
 
@@ -197,7 +189,7 @@ def _figure_column(key: tuple[str, str, str]) -> Column:
         figure = find(row)
         return "" if figure is None else figure.text
 
-    return Column(cell=describe, value=lambda row: _value_of(find(row)))
+    return Column(text=describe, value=lambda row: _value_of(find(row)))
 
 
 def _setting_columns(rows: Sequence[TableRow]) -> dict[str, Column]:
@@ -214,7 +206,7 @@ def _setting_column(name: str) -> Column:
         value = row.summary.settings.get(name)
         return "" if value is None else format_setting(value)
 
-    return Column(cell=describe, value=lambda row: _sortable(row.summary.settings.get(name)))
+    return Column(text=describe, value=lambda row: _sortable(row.summary.settings.get(name)))
 
 
 def _sortable(value: Json) -> float | str | None:

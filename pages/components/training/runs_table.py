@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import streamlit as st
 
@@ -13,7 +12,14 @@ from cxr_core.training.runs.figures import best_validation_figure
 from cxr_core.training.runs.summary import RunSummary, read_settings, stamp_summary
 from pages.components import cache
 from pages.components.error_boundary import show_errors
-from pages.components.row_selection import show_selectable_rows
+from pages.components.selectable_table import (
+    SelectableRow,
+    SelectableTable,
+    Sorting,
+    TableColumn,
+    show_selectable_table,
+)
+from pages.components.session import field_text, field_value, set_field_value
 from pages.components.training.job_state import dataset_names, name_data
 from pages.components.training.live_runs import POLL_S, read_run_progress
 from pages.components.training.page_state import TrainPageState
@@ -24,10 +30,10 @@ from pages.components.training.run_columns import (
     SHOWN_WHERE_FILLED,
     Column,
     TableRow,
-    configure_columns,
     list_columns,
     sort_rows,
 )
+from pages.components.training.run_comparison import MOST_RUNS
 
 STATE_GROUPS = {
     "Running and queued": ("starting", "running", "stopping", "frozen", "orphaned", "queued"),
@@ -144,13 +150,13 @@ def _matches(row: TableRow, text: str, group: str | None) -> bool:
 def _show_updating_table(
     state: TrainPageState, shown: Sequence[TableRow], columns: dict[str, Column]
 ) -> None:
-    """The table, polled for figures of running runs; the page reruns once another run is selected."""
-    selected = state.selected_runs
+    """The table, polled for figures of running runs; the page reruns once runs are selected or sorted otherwise."""
+    drawn_for = state.selected_runs, _find_sorting()
 
     @st.fragment(run_every=POLL_S, key="best-figures")
     @show_errors()
     def draw_table() -> None:
-        if state.selected_runs != selected:
+        if (state.selected_runs, _find_sorting()) != drawn_for:
             st.rerun()
         current = [
             replace(row, summary=_summarise(state, row.run)) if row.run.live else row
@@ -164,18 +170,42 @@ def _show_updating_table(
 def _show_table(
     state: TrainPageState, shown: Sequence[TableRow], columns: dict[str, Column]
 ) -> None:
-    show_selectable_rows(
-        _tabulate(shown, columns),
-        [row.run.id for row in shown],
-        state.selected_runs,
-        key="runs",
-        on_select=state.select_runs,
-        column_config=configure_columns(columns),
-        placeholder="",
-        alt="Runs, one in each row",
+    table = SelectableTable(
+        columns=tuple(
+            TableColumn(name=name, help=column.help, is_number=column.is_number)
+            for name, column in columns.items()
+        ),
+        rows=tuple(
+            SelectableRow(
+                id=row.run.id, cells=tuple(column.text(row) for column in columns.values())
+            )
+            for row in shown
+        ),
+        label="Runs, one in each row",
+        limit=MOST_RUNS,
+        sorting=_find_sorting(),
+    )
+    show_selectable_table(
+        table, state.selected_runs, "runs", on_select=state.select_runs, on_sort=_sort_by
     )
 
 
-def _tabulate(rows: Sequence[TableRow], columns: dict[str, Column]) -> dict[str, list[Any]]:
-    """The cells by column, as numbers where a column holds nothing else."""
-    return {name: [column.cell(row) for row in rows] for name, column in columns.items()}
+def _find_sorting() -> Sorting:
+    """The order that the fields above the table say."""
+    column = field_text(SORT)
+    if column in ("", NEWEST):
+        return Sorting()
+    return Sorting(column=column, ascending=bool(field_value(ASCENDING)))
+
+
+def _sort_by(column: str) -> None:
+    """Callback of a column's head: the highest first, at a second click the lowest, at a third the newest run."""
+    sorting = _find_sorting()
+    if sorting.column != column:
+        sorting = Sorting(column=column)
+    elif not sorting.ascending:
+        sorting = Sorting(column=column, ascending=True)
+    else:
+        sorting = Sorting(column=NEWEST)
+    set_field_value(SORT, sorting.column)
+    set_field_value(ASCENDING, sorting.ascending)
