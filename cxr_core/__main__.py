@@ -59,7 +59,7 @@ PROGRAMS = {
     "evaluate": ("train.evaluate", "measure a model on a split of a dataset"),
     "score": ("train.verbs.score", "read an archive of films into Parquet files"),
     "publish": ("train.publish", "install the model of a run, through the gate"),
-    "export": ("train.export", "make a model's network faster on a CPU, checked on films"),
+    "export": ("train.verbs.export", "make a model's network faster on a CPU, checked on films"),
     "node": ("train.node", "receive films from a PACS, read them and send the results back"),
     "models": ("train.models", "list, import, activate and remove installed models"),
     "keys": ("train.access.keys", "make, list and revoke API keys of the service"),

@@ -28,13 +28,30 @@ def add_fused_predictions(
 
     table: of `predict_films` on the same films, in their order.  A ratio that cannot be measured has the weight 0.
     """
-    fusion = find_fusion(card, segmenter.card) if segmenter else None
-    if segmenter is None or fusion is None:
-        return table
+    ratios = measure_fused_ratios(card, films, segmenter, progress)
+    return table if ratios is None else fuse_predictions(card, table, films, ratios)
+
+
+def measure_fused_ratios(
+    card: ModelCard,
+    films: Manifest,
+    segmenter: Segmenter | None,
+    progress: Progress = ignore_progress,
+) -> FilmRatios | None:
+    """The ratios of films as a reading measures them; None where the card fuses nothing with those of the segmenter."""
+    if segmenter is None or find_fusion(card, segmenter.card) is None:
+        return None
     segmentations = segment_films(segmenter, films, progress)
-    ratios = FilmRatios.of_estimates(
+    return FilmRatios.of_estimates(
         [estimate_ratio(*film) for film in zip(segmentations, flag_films(films), strict=True)]
     )
+
+
+def fuse_predictions(
+    card: ModelCard, table: pd.DataFrame, films: Manifest, ratios: FilmRatios
+) -> pd.DataFrame:
+    """The predictions with COLUMNS, from ratios that `measure_fused_ratios` gave for the same card and films."""
+    fusion = card.fusion[MEASURED_FINDING]
     rows = (table["finding"] == MEASURED_FINDING).to_numpy()
     network = table.loc[rows, "probability"].to_numpy(np.float64)
     log_odds = logit(network.clip(CLIP_DISTANCE, 1 - CLIP_DISTANCE))

@@ -5,7 +5,7 @@ pixels -> grid -> model input -> features -> logits, attributions -> probabiliti
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,13 @@ from cxr_core.errors import ModelError, ReadingError
 from cxr_core.film.preprocess import Placement, normalise_grids, to_grid
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard
+from cxr_core.models.exported.backend import TORCH, BackendChoice, load_exported
+from cxr_core.models.exported.runtimes import DESCRIPTORS, FEATURES, Runtime
 from cxr_core.models.networks.architectures import FilmClassifier
 from cxr_core.models.networks.batch_norm_folding import fold_batch_norm
 from cxr_core.models.store import load_card, load_network, load_ood_statistics
 from cxr_core.reading.calibration import calibrate_logits
-from cxr_core.reading.cores import PROCESS_CORES, CoreScheduler
+from cxr_core.reading.cores import PROCESS_CORES, CoreScheduler, split_into_passes
 from cxr_core.reading.heatmaps import compute_library_heatmap, forward_with_attribution
 from cxr_core.reading.ood import OodDetector, embed_maps
 from cxr_core.reading.results import EXACT_METHOD, Attribution, ModelOutput
@@ -42,6 +44,8 @@ class Classifier:
     """A card, its network and the statistics of its training films. ood_detector: None scores every film 0.
 
     network: with batch normalisation folded into its convolutions.  folder: where both were loaded from, if they were.
+    exported: the same network in another library, which computes features and descriptors instead; None = torch does.
+    The head is always torch's, so that attributions are exact.  backend: what computes the features, by name.
     """
 
     card: ModelCard
@@ -49,12 +53,15 @@ class Classifier:
     ood_detector: OodDetector | None = None
     cores: CoreScheduler = PROCESS_CORES
     folder: Path | None = None
+    exported: Runtime | None = None
+    backend: str = TORCH
 
     @classmethod
-    def load(cls, folder: Path) -> "Classifier":
+    def load(cls, folder: Path, backend: BackendChoice = TORCH) -> "Classifier":
         """The classifier of a model folder, which has read one film of noise.
 
-        Raises ModelError when the folder is incomplete or damaged, or its files do not belong together.
+        Raises ModelError when the folder is incomplete or damaged, or its files do not belong together, and when the
+        backend cannot be had.
         """
         card = load_card(folder)
         network = load_network(folder, card).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -65,8 +72,21 @@ class Classifier:
         classifier = cls(card=card, network=network, ood_detector=detector, folder=folder)
         try:
             fold_batch_norm(network, classifier._predict_noise)
+            return classifier.use_backend(backend)
         except (ReadingError, RuntimeError, ValueError) as error:
             raise ModelError(f"{printable(folder)} cannot read a film: {error}") from error
+
+    def use_backend(self, choice: BackendChoice) -> "Classifier":
+        """This classifier with another backend, which has read one film of noise.
+
+        Raises ModelError when the backend cannot be had, ReadingError when it gives no finite number.
+        """
+        found = load_exported(self.card, choice, self.cores.cores)
+        if found is None:
+            return replace(self, exported=None, backend=TORCH)
+        backend, runtime = found
+        classifier = replace(self, exported=runtime, backend=backend)
+        classifier._predict_noise()
         return classifier
 
     def load_trained_network(self) -> FilmClassifier:
@@ -85,9 +105,11 @@ class Classifier:
         self, grids: np.ndarray, film_shapes: Sequence[tuple[int, int]]
     ) -> list[ModelOutput]:
         """Read films that are on the model's grid already. grids: (B, S, S) uint8.  film_shapes: (H, W) of each."""
-        inputs = torch.from_numpy(normalise_grids(grids, self.card.input_spec))
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-        return self.read_inputs(inputs, film_shapes)
+        outputs: list[ModelOutput] = []
+        for films in split_into_passes(len(grids), self.card.input_spec.side):
+            inputs = torch.from_numpy(normalise_grids(grids[films], self.card.input_spec))
+            outputs += self.read_inputs(inputs, film_shapes[films])
+        return outputs
 
     def read_inputs(
         self, inputs: Tensor, film_shapes: Sequence[tuple[int, int]]
@@ -122,19 +144,29 @@ class Classifier:
 
     def _forward(self, inputs: Tensor) -> _ForwardPass:
         with self.cores.forward_pass():
-            features, maps = self.network.forward_with_middle_maps(inputs)
+            features, descriptors = self._compute_features(inputs)
             logits, attributions = forward_with_attribution(self.network, features)
             return _ForwardPass(
                 logits=logits.numpy(),
                 attributions=attributions.numpy(),
                 features=features.contiguous().numpy(),
-                ood_scores=self._score_ood(maps),
+                ood_scores=self._score_ood(descriptors),
             )
 
-    def _score_ood(self, maps: list[Tensor]) -> np.ndarray:
+    def _compute_features(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (B, F, h, w) and the descriptors (B, D) of the middle maps."""
+        if self.exported is None:
+            channels_last = inputs.contiguous(memory_format=torch.channels_last)
+            features, maps = self.network.forward_with_middle_maps(channels_last)
+            return features, embed_maps(maps)
+        arrays = self.exported.run(inputs.contiguous().numpy())
+        outputs = dict(zip(self.exported.outputs, arrays, strict=True))
+        return torch.from_numpy(outputs[FEATURES]), torch.from_numpy(outputs[DESCRIPTORS])
+
+    def _score_ood(self, descriptors: Tensor) -> np.ndarray:
         if self.ood_detector is None or self.card.ood_limit is None:
-            return np.zeros(len(maps[0]))
-        distances = self.ood_detector.measure_distance(embed_maps(maps))
+            return np.zeros(len(descriptors))
+        distances = self.ood_detector.measure_distance(descriptors)
         return np.asarray(distances.numpy() / self.card.ood_limit)
 
     def _build_output(
@@ -169,6 +201,7 @@ class Classifier:
             attributions=attributions,
             features=batch.features[index],
             ood_score=float(batch.ood_scores[index]),
+            backend=self.backend,
         )
 
     def _subtract_baseline(self, finding: str, cells: np.ndarray) -> np.ndarray:

@@ -105,6 +105,7 @@ def interpret(
         adjustments=examination.adjustments,
         seconds=examination.seconds,
         site_profile=site_profile,
+        backends=_list_backends(examination),
     )
     if reading.reason is not None:
         return reading
@@ -129,6 +130,14 @@ def interpret(
         warnings=tuple(_find_warnings(findings, question)),
         not_assessed=list_not_assessed(findings),
     )
+
+
+def _list_backends(examination: Examination) -> dict[str, str]:
+    """What computed each model's forward pass, by the model's name."""
+    backends = {output.card.model: output.backend for output in examination.outputs}
+    if examination.segmentation is not None:
+        backends[examination.segmentation.model] = examination.segmentation.backend
+    return backends
 
 
 def list_not_assessed(findings: Sequence[FindingReading]) -> tuple[str, ...]:

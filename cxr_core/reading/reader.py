@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -20,6 +20,7 @@ from cxr_core.film.quality import find_quality_flags
 from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard
+from cxr_core.models.exported.backend import TORCH, BackendChoice, backend_setting
 from cxr_core.models.registry.model_status import describe_status
 from cxr_core.models.registry.overlap import is_copy_of_other
 from cxr_core.models.registry.registry import (
@@ -39,7 +40,9 @@ from cxr_core.workspace.log import count_details
 DRAWING = QualityFlag("drawing", DRAWING_NOTICE)
 LEFT_OUT = "model_left_out"  # the code of the flag for a model that cannot read any film, or cannot read this one
 Result = TypeVar("Result")
-BATCH = 8  # films of a folder that share one forward pass; twice as many are decoded and in memory at a time
+BATCH = 4  # films of a folder that are read together
+# Batches of a folder that are decoded or read while the one before them is used; one more is in memory, all in all.
+BATCHES_AT_ONCE = 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,31 +64,35 @@ class Reader:
         folders: Sequence[Path] | None = None,
         segmenter: Path | None = None,
         decoders: DecodePool | None = None,
+        backend: BackendChoice | None = None,
     ) -> "Reader":
         """The reader of every installed model's active version. A damaged one is left out, and `left_out` says why.
 
         folders: model folders of classifiers to read with instead; then segmenter is the folder of the segmenter, if
-        any.  decoders: those of another reader, to share.
-        Raises ModelError when every classifier is damaged, and for a damaged one among `folders`.
+        any.  decoders: those of another reader, to share.  backend: what computes the networks; None = as the
+        environment says, and for `folders` torch.
+        Raises ModelError when every classifier is damaged, and for a damaged one among `folders`; SettingsError for an
+        unknown backend in the environment.
         """
         decoders = decoders or DecodePool()
         if folders is None:
-            return cls._load_active(decoders)
+            return cls._load_active(decoders, backend or backend_setting())
+        backend = backend or TORCH
         return cls(
-            classifiers=tuple(Classifier.load(folder) for folder in folders),
+            classifiers=tuple(Classifier.load(folder, backend) for folder in folders),
             decoders=decoders,
-            segmenter=Segmenter.load(segmenter) if segmenter else None,
+            segmenter=Segmenter.load(segmenter, backend) if segmenter else None,
         )
 
     @classmethod
-    def _load_active(cls, decoders: DecodePool) -> "Reader":
+    def _load_active(cls, decoders: DecodePool, backend: BackendChoice) -> "Reader":
         classifiers, segmenter, segmenter_folder = [], None, find_segmenter()
         problems = list_pointer_problems()
         folders = list_classifiers()
         names = {folder.parent.name for folder in folders}
         for folder in folders:
             try:
-                classifier = Classifier.load(folder)
+                classifier = Classifier.load(folder, backend)
                 _require_own_name(classifier.card, folder, names)
                 classifiers.append(classifier)
             except ModelError as error:
@@ -94,7 +101,7 @@ class Reader:
             raise ModelError(f"No model can read films. {' '.join(problems)}")
         if segmenter_folder is not None:
             try:
-                segmenter = Segmenter.load(segmenter_folder)
+                segmenter = Segmenter.load(segmenter_folder, backend)
             except ModelError as error:
                 problems.append(describe_left_out(segmenter_folder, error))
         return cls(
@@ -131,6 +138,7 @@ class Reader:
         film. A model that gives no finite number for the film is left out, with a concern that names it.
         """
         (examination,) = self._read_batch([self._prepare(data, adjustments)])
+        _count_in_log(examination)
         return examination
 
     def examine_many(
@@ -140,14 +148,23 @@ class Reader:
 
         adjustments: the same for each of them.
         """
-        remaining = iter(files)
-        prepare = partial(self._prepare, adjustments=adjustments)
         with ThreadPoolExecutor(max_workers=self.decoders.workers) as threads:
-            ahead = [threads.submit(prepare, data) for data in islice(remaining, BATCH)]
-            while ahead:
-                batch = ahead
-                ahead = [threads.submit(prepare, data) for data in islice(remaining, BATCH)]
-                yield from self._read_batch([future.result() for future in batch])
+            batches = self._start_batches(files, adjustments, threads)
+            for examinations in PROCESS_CORES.map(self._finish_batch, batches, BATCHES_AT_ONCE):
+                for examination in examinations:
+                    _count_in_log(examination)
+                    yield examination
+
+    def _start_batches(
+        self, files: Iterable[bytes], adjustments: Adjustments, threads: ThreadPoolExecutor
+    ) -> "Iterator[list[Future[_PreparedFile]]]":
+        """Batches of files that the threads prepare, each begun as it is asked for."""
+        remaining = iter(files)
+        while batch := list(islice(remaining, BATCH)):
+            yield [threads.submit(self._prepare, data, adjustments) for data in batch]
+
+    def _finish_batch(self, batch: "list[Future[_PreparedFile]]") -> list[Examination]:
+        return self._read_batch([future.result() for future in batch])
 
     def decode(self, data: bytes, adjustments: Adjustments = UNCHANGED) -> Radiograph:
         """The film of a file, adjusted; no model reads it. Raises FilmRefused."""
@@ -183,32 +200,24 @@ class Reader:
         grids: list[np.ndarray] = []
         film = inspected.readable_film
         if film is not None:
-            grids = [classifier.prepare_grid(film) for classifier in self.classifiers]
-            if self.segmenter:
-                grids.append(self.segmenter.prepare_grid(film))
+            grids = [model.prepare_grid(film) for model in self._models]
         return _PreparedFile(inspected, grids, time.perf_counter() - started)
 
     def _read_batch(self, batch: "list[_PreparedFile]") -> list[Examination]:
-        """Examine prepared files in one forward pass of each model; the models read side by side."""
+        """Examine prepared files; the models read side by side."""
         readable = [prepared for prepared in batch if prepared.film is not None]
         shapes = [prepared.film.shape for prepared in readable if prepared.film is not None]
         started = time.perf_counter()
         by_model: list[list[Any]] = []
         segmentations: Iterator[SegmentationResult | ReadingError] = iter(())
         if readable:
-            reads: list[Callable[..., Any]] = [each.read_grids for each in self.classifiers]
-            if self.segmenter:
-                reads.append(self.segmenter.segment_grids)
             by_model = [
                 *PROCESS_CORES.map(
-                    lambda place: _read_each(
-                        reads[place], np.stack([film.grids[place] for film in readable]), shapes
-                    ),
-                    range(len(reads)),
+                    partial(self._read_model, readable, shapes), range(len(self._models))
                 )
             ]
             if self.segmenter:
-                segmentations = iter(by_model.pop())
+                segmentations = iter(by_model.pop(0))
         share = (time.perf_counter() - started) / max(1, len(readable))
         outputs = iter(zip(*by_model, strict=True))
         examinations = []
@@ -221,8 +230,22 @@ class Reader:
                     next(outputs, ()), next(segmentations, None), prepared.seconds + share
                 )
             examinations.append(examination)
-            _count_in_log(examination)
         return examinations
+
+    @property
+    def _models(self) -> "tuple[Segmenter | Classifier, ...]":
+        """All models in the order in which they begin: the one that takes longest must not be the last."""
+        return (*((self.segmenter,) if self.segmenter else ()), *self.classifiers)
+
+    def _read_model(
+        self, files: "Sequence[_PreparedFile]", shapes: Sequence[tuple[int, int]], place: int
+    ) -> list[Any]:
+        """What one of the models gives for each film. place: among `_models`."""
+        model = self._models[place]
+        read: Callable[..., Sequence[Any]] = (
+            model.segment_grids if isinstance(model, Segmenter) else model.read_grids
+        )
+        return _read_each(read, np.stack([file.grids[place] for file in files]), shapes)
 
 
 def _require_own_name(card: ModelCard, folder: Path, names: Collection[str]) -> None:

@@ -69,7 +69,8 @@ class ModelOutput:
 
     logits, probabilities: (L,) in the order of card.findings.  attributions: the exact one of each finding.
     features: (F, h, w) float32, from which any other heatmap can be made.  ood_score: distance to the training films,
-    in units of the model's limit; above 1 the film is out of distribution.
+    in units of the model's limit; above 1 the film is out of distribution.  backend: what computed the features, by
+    name: torch, onnx or openvino, with int8 where it is quantised.
     """
 
     card: ModelCard
@@ -78,6 +79,7 @@ class ModelOutput:
     attributions: Mapping[str, Attribution]
     features: np.ndarray
     ood_score: float
+    backend: str = "torch"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -239,6 +241,7 @@ class Reading:
 
     concerns: quality flags of the film.  warnings: what limits the numbers as a whole.  not_assessed: what no model
     that fits this patient looks for, in words.  site_profile: what the site had installed; None where that is nothing.
+    backends: what computed each model's forward pass, by the model's name.
     """
 
     sha256: str
@@ -253,6 +256,7 @@ class Reading:
     adjustments: Adjustments = UNCHANGED  # what a person put right before the film was read
     seconds: float = 0.0
     site_profile: SiteProfile | None = None
+    backends: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self, file: str) -> JsonObject:
         """One line of `read --json`. file: the name that the film came under."""
@@ -276,6 +280,7 @@ class Reading:
             },
             "adjustments": self.adjustments.to_json(),
             "seconds": round(self.seconds, 3),
+            "backends": dict(self.backends),
         }
 
     @property

@@ -4,7 +4,8 @@ pixels -> grid -> the film and one test-time augmentation (smaller and brighter)
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import cv2
@@ -14,12 +15,14 @@ import torch
 from cxr_core.errors import ModelError, ReadingError
 from cxr_core.film.preprocess import Placement, normalise_grids, to_grid
 from cxr_core.film.radiograph import Radiograph
+from cxr_core.models.exported.backend import TORCH, BackendChoice, load_exported
+from cxr_core.models.exported.runtimes import Runtime
 from cxr_core.models.networks.batch_norm_folding import fold_batch_norm
 from cxr_core.models.networks.segmenter import FilmSegmenter
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import load_segmenter, load_segmenter_card
 from cxr_core.reading.cardiothoracic.contours import SegmentationResult, find_contours
-from cxr_core.reading.cores import PROCESS_CORES, CoreScheduler
+from cxr_core.reading.cores import PROCESS_CORES, CoreScheduler, split_into_passes
 from cxr_core.workspace.paths import printable
 
 # The test-time augmentation: whether contours stay where they are says how far they can be trusted.
@@ -30,22 +33,37 @@ AUGMENTATIONS = 2  # the film itself counts as the first
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Segmenter:
-    """A card and its network."""
+    """A card and its network. exported, backend: as a `Classifier` has them."""
 
     card: SegmenterCard
     network: FilmSegmenter
     cores: CoreScheduler = PROCESS_CORES
+    exported: Runtime | None = None
+    backend: str = TORCH
 
     @classmethod
-    def load(cls, folder: Path) -> "Segmenter":
-        """The segmenter of a model folder, which has segmented some noise. Raises ModelError for a damaged one."""
+    def load(cls, folder: Path, backend: BackendChoice = TORCH) -> "Segmenter":
+        """The segmenter of a model folder, which has segmented some noise.
+
+        Raises ModelError for a damaged one, and when the backend cannot be had.
+        """
         card = load_segmenter_card(folder)
         network = load_segmenter(folder, card).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         segmenter = cls(card=card, network=network)
         try:
             fold_batch_norm(network, segmenter._predict_noise)
+            return segmenter.use_backend(backend)
         except (ReadingError, RuntimeError) as error:
             raise ModelError(f"{printable(folder)} cannot segment a film: {error}") from error
+
+    def use_backend(self, choice: BackendChoice) -> "Segmenter":
+        """This segmenter with another backend, as `Classifier.use_backend`."""
+        found = load_exported(self.card, choice, self.cores.cores)
+        if found is None:
+            return replace(self, exported=None, backend=TORCH)
+        backend, runtime = found
+        segmenter = replace(self, exported=runtime, backend=backend)
+        segmenter._predict_noise()
         return segmenter
 
     def segment(self, film: Radiograph) -> SegmentationResult:
@@ -63,9 +81,10 @@ class Segmenter:
     def segment_grids(
         self, grids: np.ndarray, film_shapes: Sequence[tuple[int, int]]
     ) -> list[SegmentationResult]:
-        """Segment films in one forward pass. grids: (B, S, S) uint8.  film_shapes: (H, W) of each."""
+        """Segment films, a few in each forward pass. grids: (B, S, S) uint8.  film_shapes: (H, W) of each."""
         interval = self.card.ratio_interval
-        batch = self.predict_augmented(grids)
+        passes = split_into_passes(len(grids), self.card.input_spec.side, AUGMENTATIONS)
+        batch = chain.from_iterable(self.predict_augmented(grids[films]) for films in passes)
         return [
             find_contours(
                 augmented_maps,
@@ -74,6 +93,7 @@ class Segmenter:
                 version=self.card.version,
                 offset=interval.offset,
                 factor=interval.factor,
+                backend=self.backend,
             )
             for augmented_maps, film_shape in zip(batch, film_shapes, strict=True)
         ]
@@ -86,14 +106,21 @@ class Segmenter:
         augmented = np.stack([_augment_grid(grid) for grid in grids])
         inputs = normalise_grids(np.concatenate([grids, augmented]), self.card.input_spec)
         with self.cores.forward_pass():
-            films = torch.from_numpy(inputs).contiguous(memory_format=torch.channels_last)
-            maps = self.network(films).float().contiguous().numpy()
+            maps = self._compute_maps(inputs)
         if not np.isfinite(maps).all():
             raise ReadingError(
                 f"{self.card.model} {self.card.version} gave maps that are not finite"
             )
         film_maps, augmented_maps = maps[: len(grids)], maps[len(grids) :]
         return np.stack([film_maps, [_undo_augmentation(one) for one in augmented_maps]], axis=1)
+
+    def _compute_maps(self, inputs: np.ndarray) -> np.ndarray:
+        """(B, 3, h, w) float32 logits of model inputs (B, C, S, S)."""
+        if self.exported is not None:
+            (maps,) = self.exported.run(inputs)
+            return maps
+        films = torch.from_numpy(inputs).contiguous(memory_format=torch.channels_last)
+        return np.asarray(self.network(films).float().contiguous().numpy())
 
     def _predict_noise(self) -> np.ndarray:
         """The maps of a film of noise."""

@@ -196,7 +196,7 @@ def test_json_has_the_promised_fields():
     line = interpret(BOTH, Patient(), "youden").to_json("a.png")
     assert list(line) == [
         "file", "sha256", "status", "reason", "concerns", "findings", "measurements", "remarks",
-        "not_assessed", "patient", "adjustments", "seconds",
+        "not_assessed", "patient", "adjustments", "seconds", "backends",
     ]  # fmt: skip
     assert list(line["findings"][0]) == [
         "finding", "probability", "logit", "threshold", "operating_point", "call", "decision", "present_from",

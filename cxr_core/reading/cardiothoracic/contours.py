@@ -35,7 +35,7 @@ class SegmentationResult:
     ratio: of the heart's greatest transverse diameter to the thorax's.  spread: standard deviation of the ratio between
     the film and its test-time augmentations.  half_width: of the ratio's 95 % interval.  errors: why there is no ratio.
     warnings: why it is not to be trusted.  taper: factor on the ratio's weight in [0, 1], 0 where there is no ratio and
-    towards each limit beyond which there is none; see `outline_checks`.
+    towards each limit beyond which there is none; see `outline_checks`.  backend: what computed the maps, by name.
     """
 
     model: str
@@ -51,6 +51,7 @@ class SegmentationResult:
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     taper: float = 1.0
+    backend: str = "torch"
 
     def masks(self) -> dict[str, np.ndarray]:
         """(H, W) bool of each structure on the film's own grid: what its contour encloses."""
@@ -72,13 +73,14 @@ def find_contours(
     version: str,
     offset: float,
     factor: float,
+    backend: str = "torch",
 ) -> SegmentationResult:
     """Contours and diameters of one film, and how far its test-time augmentations agree with it.
 
     augmented_maps: (T, 3, h, w) float32 logits of the same square, in the order of STRUCTURES; the film itself comes
     first. It alone is measured: the mean over augmentations was farther from the truth (docs/decisions.md).
     offset, factor: of the model's card; the interval is ratio ± factor * (offset + spread), and wider where
-    outlines are odd.
+    outlines are odd.  backend: what computed the maps, by name.
     """
     masks, *augmented_masks = [_clean_masks(maps) for maps in augmented_maps]
     ratio, taper, problem = _measure_ratio(masks)
@@ -108,6 +110,7 @@ def find_contours(
         errors=(problem,) if problem else (),
         warnings=warnings,
         taper=taper,
+        backend=backend,
     )
 
 

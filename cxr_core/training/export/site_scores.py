@@ -59,7 +59,7 @@ def rewrite_site_scores(folder: Path, data: Sequence[str | Path], progress: Stag
     card keeps; otherwise training films might pass for validation films. Raises ModelError where it does not.
     """
     classifier = Classifier.load(folder)
-    films = _find_learning_films(folder, classifier.card, open_data(data, progress))
+    films = find_learning_films(folder, classifier.card, open_data(data, progress))
     validation = films.select_split("val")
     outputs = classify_films(
         classifier,
@@ -70,8 +70,11 @@ def rewrite_site_scores(folder: Path, data: Sequence[str | Path], progress: Stag
     write_site_scores(folder, classifier.card, films, logits)
 
 
-def _find_learning_films(folder: Path, card: ModelCard, films: Manifest) -> Manifest:
-    """The training and validation films of a model, split as its card says. Raises ModelError."""
+def find_learning_films(folder: Path, card: ModelCard, films: Manifest) -> Manifest:
+    """The training and validation films of a model, split as its card says.
+
+    films: all usable films of the data that it was trained on. Raises ModelError when they split otherwise.
+    """
     expected = card.training.get("data", {}).get("split_sha256")
     run = find_run(folder.parent)
     recipe = run.load_recipe() if run else load_named_recipe(str(card.training.get("recipe")))

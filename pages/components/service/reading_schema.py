@@ -86,6 +86,7 @@ def _describe_reading() -> Schema:
             "patient": patient,
             "adjustments": adjustments,
             "seconds": {"type": "number", "minimum": 0},
+            "backends": {"type": "object", "additionalProperties": TEXT},
         }
     )
 
