@@ -16,7 +16,8 @@ NOT_BENCHMARKS = {"__init__", "__main__", "served", "table"}
 
 def main() -> int:
     """Run the benchmarks that are named, or all of them. Returns 2 for an unknown name."""
-    known = sorted(path.stem for path in HERE.glob("*.py") if path.stem not in NOT_BENCHMARKS)
+    paths = [*HERE.glob("*.py"), *(path.parent for path in HERE.glob("*/__init__.py"))]
+    known = sorted({path.stem for path in paths} - NOT_BENCHMARKS)
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure speed.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(known)}")
     parser.add_argument(
