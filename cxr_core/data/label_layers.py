@@ -345,16 +345,16 @@ def _apply(films: Manifest, layer: LabelLayer) -> tuple[Manifest, AppliedLayer]:
 
 
 def _replace_boxes(
-    boxes: pd.DataFrame, redrawn: set[tuple[str, str]], drawn: list[dict[str, object]]
+    boxes: pd.DataFrame, redrawn: set[tuple[str, str]], new: list[dict[str, object]]
 ) -> pd.DataFrame:
     """The boxes of a manifest, where readers' ones take the place of those of the same film and finding."""
     if not redrawn:
         return boxes
     pairs = zip(boxes["image"], boxes["finding"], strict=True)
     kept = boxes[[pair not in redrawn for pair in pairs]]
-    if not drawn:
+    if not new:
         return kept.reset_index(drop=True)
-    return pd.concat([kept, pd.DataFrame(drawn).astype(dict(boxes.dtypes))], ignore_index=True)
+    return pd.concat([kept, pd.DataFrame(new).astype(dict(boxes.dtypes))], ignore_index=True)
 
 
 def _to_number(label: Label | None) -> float:

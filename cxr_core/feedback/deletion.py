@@ -29,11 +29,11 @@ def delete_project(project: Project) -> None:
 def finish_deletions() -> None:
     """Delete every project that is marked for it, also those of deletions that were killed."""
     with read_store() as store:
-        marked = [row["id"] for row in store.execute("SELECT id FROM projects WHERE deleting")]
-    for project in marked:
+        projects = [row["id"] for row in store.execute("SELECT id FROM projects WHERE deleting")]
+    for project in projects:
         _remove_pictures(project)
     with write_store() as store:
-        for project in marked:
+        for project in projects:
             store.execute("DELETE FROM films WHERE project = ?", (project,))
             store.execute("DELETE FROM projects WHERE id = ?", (project,))
     erase_deleted_rows()

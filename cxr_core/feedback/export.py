@@ -91,7 +91,7 @@ def to_coco(
             judgement = judgements.get((film.id, key))
             if judgement is None or judgement.answer != "suspected":
                 continue
-            width, height = film.facts.width, film.facts.height
+            width, height = film.properties.width, film.properties.height
             for box in read_boxes(judgement):
                 corner = [box.left * width, box.top * height]
                 size = [box.width * width, box.height * height]
@@ -110,8 +110,8 @@ def to_coco(
             {
                 "id": film.id,
                 "file_name": f"{FILMS_FOLDER}/{film.picture.name}",
-                "width": film.facts.width,
-                "height": film.facts.height,
+                "width": film.properties.width,
+                "height": film.properties.height,
             }
             for film in films
         ],
@@ -135,10 +135,10 @@ def _write_table(
     has_test = any(film.pixels_sha256 in held_out for film in films)
     writer.writerow([*header, "split"] if has_test else header)
     for number, film in enumerate(films, 1):
-        facts = film.facts
+        known = film.properties
         cells: list[object] = [f"{FILMS_FOLDER}/{film.picture.name}", f"{project.id}-{number}"]
-        cells += [facts.view or "", "" if facts.age_years is None else f"{facts.age_years:g}"]
-        cells += [facts.sex or ""]
+        cells += [known.view or "", "" if known.age_years is None else f"{known.age_years:g}"]
+        cells += [known.sex or ""]
         cells += [_to_cell(judgements.get((film.id, key))) for key in project.findings]
         if has_test:
             cells.append("test" if film.pixels_sha256 in held_out else "train")

@@ -1,7 +1,7 @@
 """The films of a project: known by hash, with their pixels only where somebody chose to keep them.
 
-What is kept of a film is an anonymised PNG, as the decoder gives its pixels, and the facts of `FilmFacts`. A verdict
-about a film that was not kept needs its hashes alone.
+What is kept of a film is an anonymised PNG, as the decoder gives its pixels, and the facts of `FilmProperties`. A
+verdict about a film that was not kept needs its hashes alone.
 """
 
 import json
@@ -32,7 +32,7 @@ OLDEST_AGE = 90.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class FilmFacts(JsonRecord):
+class FilmProperties(JsonRecord):
     """What is kept of a film beside its pixels. spacing_mm: (row, column).  age_years: 90 for every higher age."""
 
     width: Count = 0
@@ -43,7 +43,7 @@ class FilmFacts(JsonRecord):
     spacing_mm: tuple[float, float] | None = None
 
     @classmethod
-    def of_film(cls, film: Radiograph) -> "FilmFacts":
+    def of_film(cls, film: Radiograph) -> "FilmProperties":
         """The facts that the decoder read."""
         age = None if film.age_years is None else min(float(film.age_years), OLDEST_AGE)
         height, width = film.shape
@@ -65,7 +65,7 @@ class ProjectFilm:
     project: str
     pixels_sha256: str
     file_sha256: str
-    facts: FilmFacts
+    properties: FilmProperties
     is_kept: bool
 
     @property
@@ -101,7 +101,7 @@ def keep_film(
         project=project.id,
         pixels_sha256=hash_pixels(film),
         file_sha256=file_sha256,
-        facts=FilmFacts.of_film(film),
+        properties=FilmProperties.of_film(film),
         is_kept=True,
     )
     try:
@@ -124,7 +124,7 @@ def note_film(project: Project, film: Radiograph, file_sha256: str) -> ProjectFi
             project=project.id,
             pixels_sha256=hash_pixels(film),
             file_sha256=file_sha256,
-            facts=FilmFacts(width=width, height=height),
+            properties=FilmProperties(width=width, height=height),
             is_kept=False,
         ),
         None,
@@ -185,15 +185,15 @@ def load_film(film: int) -> ProjectFilm:
 
 
 def add_dataset_films(
-    store: sqlite3.Connection, project: str, hashes: list[str], facts: list[FilmFacts]
+    store: sqlite3.Connection, project: str, hashes: list[str], properties: list[FilmProperties]
 ) -> None:
     """Add the films of a dataset by the hashes of their pixels; those that are there already stay."""
     rows = (
-        (project, sha256, utc_now(), json.dumps(fact.to_json()))
-        for sha256, fact in zip(hashes, facts, strict=True)
+        (project, sha256, utc_now(), json.dumps(one.to_json()))
+        for sha256, one in zip(hashes, properties, strict=True)
     )
     store.executemany(
-        "INSERT INTO films (project, pixels_sha256, added, facts) VALUES (?, ?, ?, ?) "
+        "INSERT INTO films (project, pixels_sha256, added, properties) VALUES (?, ?, ?, ?) "
         "ON CONFLICT (project, pixels_sha256) DO NOTHING",
         rows,
     )
@@ -206,7 +206,7 @@ def to_film(row: sqlite3.Row) -> ProjectFilm:
         project=row["project"],
         pixels_sha256=row["pixels_sha256"],
         file_sha256=row["file_sha256"],
-        facts=FilmFacts.from_json(parse_json(row["facts"])),
+        properties=FilmProperties.from_json(parse_json(row["properties"])),
         is_kept=row["consent_by"] is not None,
     )
 
@@ -218,9 +218,9 @@ def _add(film: ProjectFilm, consent_by: str | None) -> ProjectFilm:
         if consent_by is not None:
             require_reader(store, consent_by)
         store.execute(
-            "INSERT INTO films (project, pixels_sha256, file_sha256, added, consent_by, facts) "
+            "INSERT INTO films (project, pixels_sha256, file_sha256, added, consent_by, properties) "
             "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (project, pixels_sha256) DO UPDATE SET "
-            "consent_by = excluded.consent_by, facts = excluded.facts "
+            "consent_by = excluded.consent_by, properties = excluded.properties "
             "WHERE films.consent_by IS NULL AND excluded.consent_by IS NOT NULL",
             (
                 film.project,
@@ -228,7 +228,7 @@ def _add(film: ProjectFilm, consent_by: str | None) -> ProjectFilm:
                 film.file_sha256,
                 utc_now(),
                 consent_by,
-                json.dumps(film.facts.to_json()),
+                json.dumps(film.properties.to_json()),
             ),
         )
         row = store.execute(

@@ -36,7 +36,7 @@ MIGRATIONS: tuple[str, ...] = (
         file_sha256 TEXT NOT NULL DEFAULT '',
         added TEXT NOT NULL,
         consent_by TEXT REFERENCES readers (id),  -- who chose to keep the pixels; NULL where none are kept
-        facts TEXT NOT NULL DEFAULT '{}',
+        properties TEXT NOT NULL DEFAULT '{}',
         UNIQUE (project, pixels_sha256)
     );
     CREATE INDEX films_by_file ON films (project, file_sha256);

@@ -26,6 +26,11 @@ def feedback_folder() -> Path:
     return workspace() / "feedback"
 
 
+def has_store() -> bool:
+    """Whether anything was ever kept in this workspace; looking creates nothing."""
+    return (feedback_folder() / FILE).is_file()
+
+
 @contextmanager
 def read_store() -> Iterator[sqlite3.Connection]:
     """A connection for reading; everything read in the block is of one moment.

@@ -21,13 +21,13 @@ from cxr_core.feedback.verdicts import (
 from cxr_core.film.radiograph import Radiograph
 
 
-def draw_film(number: int, bits: int = 8, **facts: object) -> Radiograph:
+def draw_film(number: int, bits: int = 8, **values: object) -> Radiograph:
     """A film of noise, another picture for each number."""
     rng = np.random.default_rng(number)
     top = 2 ** min(bits, 16) - 1
     scale = 255 if bits <= 8 else 65535
     pixels = np.rint(rng.random((40, 50)) * top).astype(np.float32) / np.float32(scale)
-    return Radiograph(pixels=pixels.clip(0, 1), bits=bits, **facts)  # type: ignore[arg-type]
+    return Radiograph(pixels=pixels.clip(0, 1), bits=bits, **values)  # type: ignore[arg-type]
 
 
 def add_film(project: Project, number: int) -> ProjectFilm:

@@ -16,7 +16,7 @@ from cxr_core.errors import DataError, FeedbackError
 from cxr_core.evaluation.metrics.figures import BALANCED
 from cxr_core.evaluation.store.loaded import LoadedEvaluation
 from cxr_core.evaluation.store.provenance import read_training_hashes
-from cxr_core.feedback.films import FilmFacts, add_dataset_films
+from cxr_core.feedback.films import FilmProperties, add_dataset_films
 from cxr_core.feedback.projects import Project, create_project
 from cxr_core.feedback.review.candidates import find_candidates
 from cxr_core.feedback.review.queue import (
@@ -69,7 +69,7 @@ def create_review(
     )
     table = films.table.drop_duplicates("sha256")
     with write_store() as store:
-        add_dataset_films(store, project.id, table["sha256"].tolist(), _list_facts(table))
+        add_dataset_films(store, project.id, table["sha256"].tolist(), _list_properties(table))
     return project
 
 
@@ -133,11 +133,11 @@ def tabulate_ratios(films: Manifest, ratios: FilmRatios) -> pd.DataFrame:
     ).drop_duplicates("sha256")
 
 
-def _list_facts(table: pd.DataFrame) -> list[FilmFacts]:
+def _list_properties(table: pd.DataFrame) -> list[FilmProperties]:
     """What the queue needs of each film of a dataset: its size and its view. The dataset holds the rest."""
     columns = zip(table["width"], table["height"], table["view"], strict=True)
     return [
-        FilmFacts(
+        FilmProperties(
             width=int(width), height=int(height), view=view if isinstance(view, str) else None
         )
         for width, height, view in columns

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from cxr_core.errors import FeedbackError
 from cxr_core.feedback.consensus import LAST_VERDICTS, update_case
-from cxr_core.feedback.films import FilmFacts
+from cxr_core.feedback.films import FilmProperties
 from cxr_core.feedback.projects import Project, load_project
 from cxr_core.feedback.readers import require_reader
 from cxr_core.feedback.review.candidates import (
@@ -28,7 +28,7 @@ ASSIGNED_S = 1800.0  # how long a film that a reader has open is not given to an
 MAX_PAGE = 500
 READ_AGAIN = {"reader_and_model", "unsure_reader"}  # reasons for which one more reader is wanted
 _CASE = """
-    SELECT c.*, f.pixels_sha256, f.facts, a.model, a.version, a.probability, a.call, a.label
+    SELECT c.*, f.pixels_sha256, f.properties, a.model, a.version, a.probability, a.call, a.label
     FROM cases c JOIN films f ON f.id = c.film
     LEFT JOIN answers a ON a.film = c.film AND a.finding = c.finding
 """
@@ -51,7 +51,7 @@ class Case:
     film: int
     pixels_sha256: str
     finding: str
-    facts: FilmFacts
+    properties: FilmProperties
     missing: int
     disputed: bool
     position: int | None = None
@@ -129,7 +129,7 @@ def find_reader_candidates(project: Project) -> list[Candidate]:
     """Judged cases worth another look: the readers differ, among each other or from the model, or are not sure."""
     with read_store() as store:
         rows = store.execute(
-            f"SELECT v.*, f.pixels_sha256, f.facts FROM ({LAST_VERDICTS}) v JOIN films f ON f.id = v.film "
+            f"SELECT v.*, f.pixels_sha256, f.properties FROM ({LAST_VERDICTS}) v JOIN films f ON f.id = v.film "
             "WHERE f.project = ? ORDER BY v.film, v.finding, v.id",
             (project.id,),
         ).fetchall()
@@ -149,7 +149,7 @@ def _find_of_case(verdicts: Sequence[sqlite3.Row]) -> list[Candidate]:
         finding=last["finding"],
         value=1.0,
         reasons=(),
-        view=FilmFacts.from_json(parse_json(last["facts"])).view or "",
+        view=FilmProperties.from_json(parse_json(last["properties"])).view or "",
         probability=0.5 if probability is None else probability,
     )
     if len(answers) > 1:
@@ -322,7 +322,7 @@ def _to_case(row: sqlite3.Row) -> Case:
         film=row["film"],
         pixels_sha256=row["pixels_sha256"],
         finding=row["finding"],
-        facts=FilmFacts.from_json(parse_json(row["facts"])),
+        properties=FilmProperties.from_json(parse_json(row["properties"])),
         missing=row["missing"],
         disputed=bool(row["disputed"]),
         position=row["position"],

@@ -1,8 +1,4 @@
-"""python -m train.review VERB: readers' verdicts in a shell: projects, the review queue, label layers, agreement.
-
-A project gathers films that were kept on the page, or reviews the labels of a registered dataset. docs/feedback.md goes
-through a study.
-"""
+"""What each verb of `train.review` does."""
 
 from __future__ import annotations
 
@@ -11,14 +7,12 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cxr_core.errors import FeedbackError, SilhouetteError
+from cxr_core.errors import FeedbackError
 from cxr_core.feedback.projects import create_project, find_project, list_projects
 from cxr_core.feedback.readers import find_reader, list_readers, register_reader, rename_reader
 from cxr_core.presentation.wording import format_count
 from cxr_core.workspace.paths import printable
-from cxr_core.workspace.terminal import accept_any_text
 from train.command_line.progress import ProgressBar, create_event_display, report_progress
-from train.command_line.review_arguments import build_review_parser
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,18 +25,6 @@ if TYPE_CHECKING:
     from cxr_core.models.figures import MeanFigure
 
 HASH_DIGITS = 12  # of a film, as it is printed; any beginning that no other film has is taken
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Parse, carry out, print what was found or written. 3 when that is refused."""
-    accept_any_text()
-    given = build_review_parser(__doc__).parse_args(arguments)
-    try:
-        VERBS[given.verb](given)
-    except SilhouetteError as error:
-        print(f"train.review: {error}", file=sys.stderr)
-        return 3
-    return 0
 
 
 def _create(given: argparse.Namespace) -> None:
@@ -324,7 +306,3 @@ VERBS: dict[str, Callable[[argparse.Namespace], None]] = {
     "rename": _rename,
     "train": _train,
 }
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Readers' verdicts in a shell: projects, the review queue, label layers, agreement."""
