@@ -27,6 +27,7 @@ LONGEST_LINE = 120
 NOT_IN_THE_TREE = {
     "workspace/",
     "learnt_films.txt",
+    "pacs.toml",  # of the workspace
     "../shared/data",
     "./workspace",
     "code/",  # of the workspace

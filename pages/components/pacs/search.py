@@ -50,7 +50,11 @@ def _search(
     state: ReadPageState, settings: PacsSettings, patient_id: str, accession: str, dates: object
 ) -> None:
     """Keep what is found, or why nothing can be."""
-    days = [each for each in dates if isinstance(each, date)] if isinstance(dates, tuple | list) else []
+    days = (
+        [each for each in dates if isinstance(each, date)]
+        if isinstance(dates, tuple | list)
+        else []
+    )
     state.pacs.studies, state.pacs.problem = None, ""
     try:
         query = StudyQuery(

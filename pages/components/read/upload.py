@@ -13,7 +13,7 @@ from cxr_core.reading.patient import Patient
 from cxr_core.reading.results import Examination
 from pages.components import cache
 from pages.components.markdown import plain
-from pages.components.pacs.way_in import find_settings
+from pages.components.pacs.archive_settings import find_settings
 from pages.components.read.film_view import keep_for_display, record_film, take_reading_turn
 from pages.components.read.page_state import ReadPageState, StudyEntry
 from pages.components.read.strip_pixels import compress_film, encode_thumbnail, strip_examination
