@@ -25,6 +25,7 @@ SilhouetteError
 ├── AuditError             an action that cannot be recorded in the audit log
 ├── ScaleError             an archive, a search or a cluster that cannot be worked on
 ├── RunError               a run folder that cannot be written or continued
+│   ├── TrainingDiverged       a run whose loss is no longer finite
 │   └── TrainingStopped        a run that the user stopped; also Cancelled
 └── Cancelled              the user stopped the work
 """
@@ -146,6 +147,10 @@ class RunError(SilhouetteError):
 
 class Cancelled(SilhouetteError):
     """The user stopped the work. What was finished by then is kept and not repeated."""
+
+
+class TrainingDiverged(RunError):
+    """A run whose loss is no longer a finite number: its settings do not suit its films."""
 
 
 class TrainingStopped(RunError, Cancelled):

@@ -22,7 +22,11 @@ from cxr_core.evaluation.robustness.resolution import choose_sample, measure_res
 from cxr_core.evaluation.segmentation.mask_comparison import compare_with_masks
 from cxr_core.evaluation.segmentation.metrics import ComparedFilm
 from cxr_core.evaluation.store.folder import read_metrics
-from cxr_core.evaluation.store.provenance import count_test_uses, record_test_use
+from cxr_core.evaluation.store.provenance import (
+    count_test_uses,
+    count_validation_uses,
+    record_test_use,
+)
 from cxr_core.inference import predict_films
 from cxr_core.models.card import ModelCard
 from cxr_core.models.card_file import AnyCard, is_segmenter
@@ -32,6 +36,7 @@ from cxr_core.models.registry.registry import find_active_version, find_segmente
 from cxr_core.models.resolution import ResolutionFigures
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import load_card
+from cxr_core.presentation.wording import format_count
 from cxr_core.promotion.change_plan import name_plan
 from cxr_core.promotion.comparison_set import (
     TEST,
@@ -172,6 +177,7 @@ def _make_verdict(
         return kept
     films = choose_comparison_set(run, candidate, incumbents, progress)
     checks, problem = check(films)
+    trials = count_validation_uses(run.load_manifest().data.split_sha256)
     limits, official_test = SEGMENTER_LIMITS.to_json(), None
     if isinstance(candidate, ModelCard):
         limits, official_test = LIMITS.to_json(), _read_official_test(run)
@@ -180,16 +186,27 @@ def _make_verdict(
         version=candidate.version,
         incumbent=", ".join(f"{card.model} {card.version}" for card in incumbents),
         split=films.split,
-        comparison_set=problem or films.description,
+        comparison_set=(problem or films.description) + _describe_trials(trials),
         checks=checks,
         official_test=official_test,
         limits=limits,
         fingerprints=compute_fingerprints(candidate, incumbents),
         made=utc_now(),
         change_plan=name_plan(),
+        validation_trials=trials,
     )
     write_verdict(run.path / GATE_FILE, verdict.to_json())
     return verdict
+
+
+def _describe_trials(trials: int) -> str:
+    """How often settings were chosen by the run's validation films, as a further sentence; empty for never."""
+    if not trials:
+        return ""
+    return (
+        f" {format_count(trials, 'trials')} of searches were compared on this run's validation films, so its figures "
+        "on those look better than they are; the films compared here are others."
+    )
 
 
 def _predict_all(

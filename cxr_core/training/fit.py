@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from cxr_core.data.film_set import FilmSet
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import CodeRefused, RunError, SilhouetteError, TrainingStopped
+from cxr_core.evaluation.store.provenance import count_validation_uses
 from cxr_core.known_findings import select_local_findings
 from cxr_core.models.networks.architectures import Network
 from cxr_core.models.networks.initialise import (
@@ -118,8 +119,10 @@ def fit(
         recipe = run_data.recipe
         folder = RunFolder(run or Path())
         if context.is_first:
+            description = describe_run_data(run_data.films, recipe)
             manifest = RunManifest(
-                data=describe_run_data(run_data.films, recipe),
+                data=description,
+                validation_trials=count_validation_uses(description.split_sha256),
                 folders=folders,
                 version=version,
                 retry_of=retry_of,

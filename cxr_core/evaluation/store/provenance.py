@@ -5,10 +5,14 @@ that a later comparison can say whether a model has seen the films that it, or a
 
 Test uses: `<workspace>/official_test_uses.jsonl` gets a line each time that a model is evaluated on a test split.
 Whoever chooses models by one test split again and again ends up selecting on it.
+
+Validation uses: `<workspace>/validation_uses.jsonl` gets a line for each trial of a search, since the settings of all
+trials are compared on validation films.
 """
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +30,7 @@ from cxr_core.workspace.paths import workspace
 
 TRAINING_HASHES = "learnt.csv"
 TEST_USES = "official_test_uses.jsonl"
+VALIDATION_USES = "validation_uses.jsonl"
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,40 @@ def count_test_uses(data_sha256: str) -> TestUses:
     uses = [entry for entry in entries if entry.get("data_sha256") == data_sha256]
     models = {str(entry.get("weights_sha256")) for entry in uses}
     return TestUses(evaluations=len(uses), models=len(models))
+
+
+def record_validation_use(split_sha256: Sequence[str], search: str, trial: int) -> None:
+    """Write down that a trial of a search was compared on validation films. A trial may be written down twice.
+
+    split_sha256: the hash of the split, of each split that holds these films. Raises DataError when the workspace
+    cannot be written.
+    """
+    use: JsonObject = {
+        "when": utc_now(),
+        "split_sha256": list(split_sha256),
+        "search": search,
+        "trial": trial,
+    }
+    path = workspace() / VALIDATION_USES
+    try:
+        append_line(path, use)
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be written: {error.strerror}; set CXR_WORKSPACE to a folder"
+        ) from error
+
+
+def count_validation_uses(split_sha256: str) -> int:
+    """How many trials of searches were compared on the validation films of a split, as far as this workspace knows.
+
+    Raises RecordError when its list cannot be read.
+    """
+    trials = set()
+    for entry in read_jsonl(workspace() / VALIDATION_USES):
+        splits = entry.get("split_sha256")
+        if isinstance(splits, list) and split_sha256 in splits:
+            trials.add((str(entry.get("search")), str(entry.get("trial"))))
+    return len(trials)
 
 
 def stamp_test_uses() -> str:

@@ -63,6 +63,7 @@ class Verdict(JsonRecord):
     comparison_set: which films these are and why, in words.  official_test: of classifiers only.
     fingerprints: of all models; the verdict holds as long as they, the limits and the change plan stay the same.
     made: ISO 8601, UTC.  change_plan: the version of the plan by whose rules it judged; empty before there was one.
+    validation_trials: of searches, which were compared on the run's validation films.
     """
 
     KEYS: ClassVar[Mapping[str, str]] = {
@@ -84,6 +85,7 @@ class Verdict(JsonRecord):
     fingerprints: Fingerprints
     made: str
     change_plan: str = ""
+    validation_trials: Count = 0
     schema: Literal[1] = SCHEMA
 
     @property

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from cxr_core.data.film_set import FilmSet
 from cxr_core.data.loader import Batch, Loader, Position
-from cxr_core.errors import RunError
+from cxr_core.errors import TrainingDiverged
 from cxr_core.models.networks.architectures import FilmClassifier, Network
 from cxr_core.training.engine.checkpoint import Checkpoint, Checkpoints
 from cxr_core.training.engine.distributed import DistributedContext
@@ -123,7 +123,7 @@ class Trainer:
         self.film_watch: FilmWatch | None = None
 
     def run(self) -> TrainedNetwork:
-        """Train to the end. Raises Stopped when asked to stop, RunError when the loss is no longer finite."""
+        """Train to the end. Raises Stopped when asked to stop, TrainingDiverged for an infinite loss."""
         if self.recipe.can_cache_features:
             self._cache_features()
         while self.position.epoch <= self.recipe.epochs and not self._is_patience_exhausted():
@@ -181,7 +181,7 @@ class Trainer:
     def _train_step(self, batch: Batch) -> None:
         loss = self.learner.train_step(batch, self.step, self.loader.size)
         if not np.isfinite(loss):
-            raise RunError(self._explain_loss(loss))
+            raise TrainingDiverged(self._explain_loss(loss))
         self.step += 1
         self.losses.append(loss)
 

@@ -102,6 +102,7 @@ class RunManifest(JsonRecord):
     initial_weights: where they came from, with hashes.  segmenter: the model that outlined the films of a recipe with
     region_weight.  members: the models of an ensemble.  code: the sha256 of each file of the user's own.
     local_findings: the definitions of findings that do not ship.  label_layers: the readers' labels that it trains on.
+    validation_trials: of searches before it, which were compared on its validation films.
     """
 
     KEYS: ClassVar[Mapping[str, str]] = {
@@ -122,6 +123,7 @@ class RunManifest(JsonRecord):
     code: dict[str, str] = field(default_factory=dict)
     local_findings: tuple[LocalFinding, ...] = ()
     label_layers: tuple[AppliedLayer, ...] = ()
+    validation_trials: Count = 0
 
     def to_json(self) -> JsonObject:
         """The object as manifest.json holds it."""

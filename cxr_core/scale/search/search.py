@@ -1,0 +1,176 @@
+"""A search for the best settings of a recipe: begun, gone on with, and closed with the best trial's figures.
+
+recipe, space, data -> search folder with a split of its own -> trials -> results -> figures on films left aside
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cxr_core.data.manifest import Manifest
+from cxr_core.data.prepare import StageProgress, open_data, resolve_data, resolve_folders
+from cxr_core.data.splits.saved_split import save_new_split
+from cxr_core.errors import RecipeError, ScaleError
+from cxr_core.evaluation.evaluate import compute_figures
+from cxr_core.inference import predict_films
+from cxr_core.models.figures import Figure
+from cxr_core.reading.classifier import Classifier
+from cxr_core.scale.search.films_aside import leave_films_aside
+from cxr_core.scale.search.results import Optimism, SearchResults, read_results, write_results
+from cxr_core.scale.search.search_folder import (
+    SearchFolder,
+    SearchRecord,
+    find_search,
+    search_path,
+)
+from cxr_core.scale.search.space import SearchSpace
+from cxr_core.scale.search.study import Study
+from cxr_core.training.recipe.recipe import SAVED_SPLIT, Recipe
+from cxr_core.training.run_data import (
+    describe_run_data,
+    select_learning_films,
+    split_manifest,
+)
+from cxr_core.training.run_split import find_recipe_split
+from cxr_core.training.runs.run_files import MODEL
+from cxr_core.workspace.log import add_details, log_task
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchRequest:
+    """What is to be searched.
+
+    aside: share of the validation patients that no trial sees.  storage: the URL of a database.
+    """
+
+    recipe: Recipe
+    space: SearchSpace
+    data: tuple[str, ...]
+    name: str
+    aside: float = 0.3
+    seeds: int = 1
+    storage: str = ""
+
+
+@log_task("search")
+def begin_search(request: SearchRequest, progress: StageProgress) -> SearchFolder:
+    """The search of that name, which is made where there is none; the data is prepared first.
+
+    Raises RecipeError for a recipe that cannot be searched, ScaleError when the name belongs to another search,
+    DataError for data that cannot be used or has too few validation films.
+    """
+    add_details(search=request.name)
+    _require_searchable(request)
+    existing = find_search(request.name)
+    if existing is not None:
+        _require_same(existing, request)
+        return existing
+    recipe = request.recipe
+    usable = open_data(request.data, progress)
+    films = split_manifest(recipe, usable, find_recipe_split(recipe, request.data))
+    seed = recipe.effective_split_seed
+    saved, _ = leave_films_aside(films, recipe.findings, request.aside, seed)
+    split = save_new_split(resolve_folders(request.data), f"search-{request.name}", saved)
+    trial_recipe = replace(recipe, split=f"{SAVED_SPLIT}{split}")
+    of_trials = split_manifest(trial_recipe, usable, saved)
+    record = SearchRecord(
+        space={name: each.to_json() for name, each in request.space.ranges.items()},
+        data=resolve_data(request.data),
+        split=split,
+        aside=request.aside,
+        aside_seed=seed,
+        seeds=tuple(range(request.seeds)),
+        metric="validation_dice" if recipe.structures else "validation_auroc",
+        split_sha256=(_hash_split(films, recipe), _hash_split(of_trials, recipe)),
+        database=bool(request.storage),
+    )
+    return SearchFolder.create(search_path(request.name), record, recipe)
+
+
+def close_search(study: Study, progress: StageProgress) -> SearchResults:
+    """Measure the best trial on the films left aside, once for each best trial, and write the results."""
+    results = write_results(study)
+    if results.best is None or not study.search.record.aside or results.optimism is not None:
+        return results
+    return write_results(study, _measure_optimism(study.search, results.best.number, progress))
+
+
+def load_results(name: str) -> tuple[SearchFolder, SearchResults]:
+    """A search of the workspace and what came of it so far. Raises ScaleError where there is none."""
+    search = find_search(name)
+    if search is None:
+        raise ScaleError(f"the workspace has no search named {name}")
+    return search, read_results(search) or SearchResults(metric=search.record.metric)
+
+
+def _measure_optimism(search: SearchFolder, trial: int, progress: StageProgress) -> Optimism:
+    """AUROC of the best trial's models on the validation films of the trials and on those left aside."""
+    record, recipe = search.record, search.recipe
+    usable = open_data(record.data, progress)
+    films = split_manifest(recipe, usable, find_recipe_split(recipe, record.data))
+    saved, aside = leave_films_aside(films, recipe.findings, record.aside, record.aside_seed)
+    trial_recipe = replace(recipe, split=f"{SAVED_SPLIT}{record.split}")
+    compared = split_manifest(trial_recipe, usable, saved).select_split("val")
+    assert aside is not None  # the share is above 0
+    models = [
+        Classifier.load(search.trial_folder(trial) / f"seed-{seed}" / MODEL)
+        for seed in record.seeds
+    ]
+    show: Callable[[int, int], None] = lambda done, total: progress(  # noqa: E731
+        "measuring the best trial", done, total
+    )
+    on_compared = [_measure(model, compared, show) for model in models]
+    on_aside = [_measure(model, aside, show) for model in models]
+    return Optimism(
+        trial=trial,
+        compared_on=on_compared[0],
+        left_aside=on_aside[0],
+        value=_mean_auroc(on_compared) - _mean_auroc(on_aside),
+    )
+
+
+def _measure(
+    model: Classifier, films: Manifest, progress: Callable[[int, int], None]
+) -> dict[str, Figure]:
+    table = predict_films(model, films, progress)
+    return {key: figures.auroc for key, figures in compute_figures(model.card, table).items()}
+
+
+def _mean_auroc(of_models: Sequence[dict[str, Figure]]) -> float:
+    values = [figure.value for figures in of_models for figure in figures.values()]
+    return float(np.mean([value for value in values if value is not None]))
+
+
+def _hash_split(films: Manifest, recipe: Recipe) -> str:
+    return describe_run_data(select_learning_films(films), recipe).split_sha256
+
+
+def _require_searchable(request: SearchRequest) -> None:
+    if request.recipe.fold is not None:
+        raise RecipeError(
+            f"split={request.recipe.split!r} is a fold; a search compares trials on one validation split"
+        )
+    if request.recipe.structures and request.aside:
+        raise RecipeError(
+            f"recipe {request.recipe.name} segments; search it with --aside 0, as no films are left aside for it"
+        )
+
+
+def _require_same(existing: SearchFolder, request: SearchRequest) -> None:
+    record = existing.record
+    former = (existing.recipe, existing.space, record.data, record.aside, len(record.seeds))
+    wanted = (
+        request.recipe,
+        request.space,
+        resolve_data(request.data),
+        request.aside,
+        request.seeds,
+    )
+    names = ("recipe", "space", "data", "--aside", "--seeds")
+    differing = [name for name, old, new in zip(names, former, wanted, strict=True) if old != new]
+    if differing:
+        raise ScaleError(
+            f"{existing.name} is a search with another {', '.join(differing)}; give another --name, or go on with "
+            f"--resume {existing.name}"
+        )

@@ -1,0 +1,138 @@
+"""The folder of a search: what is searched, the trials' runs, and what came of it.
+
+<workspace>/searches/NAME/search.json   space, data, seeds; never changed
+                         recipe.toml    what the trials change
+                         journal.log    the study, unless it lies in a database
+                         trials/0007/   the runs of a trial, one for each seed
+                         results.json   trials, best settings, importance; written after every trial
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from cxr_core.errors import RecipeError, RecordError, ScaleError
+from cxr_core.scale.search.space import Choice, SearchSpace, parse_space
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.recipe.recipe_file import format_recipe, load_recipe
+from cxr_core.workspace.atomic import atomic_write
+from cxr_core.workspace.json_files import write_json
+from cxr_core.workspace.json_record import Count, JsonRecord, PathText, read_record_file
+from cxr_core.workspace.paths import printable, workspace
+
+RECORD, RECIPE, RESULTS = "search.json", "recipe.toml", "results.json"
+JOURNAL, TRIALS = "journal.log", "trials"
+ASK_LOCK = ".ask.lock"
+NAME = re.compile(r"\w[\w.+=-]{0,69}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchRecord(JsonRecord):
+    """What a search looks for. space: a range by field.  data: folders, names of datasets and subsets.
+
+    split: the saved split that trials use.  aside: share of the validation patients that no trial sees, chosen with
+    aside_seed.  seeds: each trial is trained with each of them..
+    metric: the validation figure.  split_sha256: the hashes of the split that the recipe itself makes, and of that of
+    the trials.  database: whether the study lies in one.
+    """
+
+    WRITES_DEFAULTS: ClassVar[bool] = True
+
+    schema: int = 1
+    space: Mapping[str, Mapping[str, Choice | list[Choice]]]
+    data: tuple[PathText, ...]
+    split: str
+    aside: float = 0.0
+    aside_seed: Count = 0
+    seeds: tuple[Count, ...] = (0,)
+    metric: str = "validation_auroc"
+    split_sha256: tuple[str, ...] = ()
+    database: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchFolder:
+    """One search."""
+
+    path: Path
+    record: SearchRecord
+    recipe: Recipe = field(repr=False)
+    space: SearchSpace = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The name of the folder."""
+        return self.path.name
+
+    @property
+    def journal(self) -> Path:
+        """The file of the study."""
+        return self.path / JOURNAL
+
+    @property
+    def ask_lock(self) -> Path:
+        """Held while a trial is chosen."""
+        return self.path / ASK_LOCK
+
+    def trial_folder(self, number: int) -> Path:
+        """Where the runs of a trial lie."""
+        return self.path / TRIALS / f"{number:04}"
+
+    @classmethod
+    def load(cls, path: Path) -> "SearchFolder":
+        """A search that exists. Raises ScaleError where there is none that can be read."""
+        try:
+            record = read_record_file(path / RECORD, SearchRecord)
+            recipe = load_recipe(path / RECIPE)
+            space = parse_space(record.space, recipe)
+        except (OSError, RecordError, RecipeError) as error:
+            raise ScaleError(
+                f"{printable(path)} holds no search that can be read ({error}); give another --name"
+            ) from error
+        return cls(path=path, record=record, recipe=recipe, space=space)
+
+    @classmethod
+    def create(cls, path: Path, record: SearchRecord, recipe: Recipe) -> "SearchFolder":
+        """A new search. Raises ScaleError when it cannot be written."""
+        try:
+            (path / TRIALS).mkdir(parents=True, exist_ok=True)
+            atomic_write(path / RECIPE, format_recipe(recipe))
+            write_json(path / RECORD, record.to_json(), durable=True)
+        except OSError as error:
+            raise ScaleError(f"{printable(path)} cannot be written: {error.strerror}") from error
+        return cls.load(path)
+
+
+def find_search(name: str) -> SearchFolder | None:
+    """A search of the workspace; None where there is none of that name. Raises ScaleError for a damaged one."""
+    path = search_path(name)
+    return SearchFolder.load(path) if (path / RECORD).is_file() else None
+
+
+def search_path(name: str) -> Path:
+    """The folder of a search of that name. Raises ScaleError for a name that cannot be one."""
+    if not NAME.fullmatch(name):
+        raise ScaleError(
+            f"a search cannot be named {name!r:.80}; use up to 70 letters, digits, dots, = and -"
+        )
+    return searches_folder() / name
+
+
+def list_searches() -> list[Path]:
+    """The folders of all searches of the workspace, the newest first."""
+    records = list(searches_folder().glob(f"[!.]*/{RECORD}"))
+    return [path.parent for path in sorted(records, key=_changed_ns, reverse=True)]
+
+
+def searches_folder() -> Path:
+    """Where the workspace keeps its searches."""
+    return workspace().absolute() / "searches"
+
+
+def _changed_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -1,0 +1,135 @@
+"""Works on a search: takes a trial, trains it with each seed, reports every epoch, and goes on until all are done."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from cxr_core.errors import Cancelled, RecipeError, TrainingDiverged
+from cxr_core.evaluation.store.provenance import record_validation_use
+from cxr_core.scale.search.results import write_results
+from cxr_core.scale.search.search_folder import SearchFolder
+from cxr_core.scale.search.space import apply_settings
+from cxr_core.scale.search.study import GivenTrial, Study
+from cxr_core.training.fit import FitOptions
+from cxr_core.training.recipe.recipe import SAVED_SPLIT, Recipe
+from cxr_core.training.runs.events import EpochDone, Event
+from cxr_core.training.runs.run_files import CHECKPOINTS, has_run
+from cxr_core.training.runs.run_folder import RunFolder
+from cxr_core.training.sweeps.seeds import fit_or_resume
+
+Tell = Callable[[int, int], None]
+
+
+def work_on_trials(study: Study, wanted: int, options: FitOptions, tell: Tell) -> None:
+    """Take trials until so many have ended or are under way elsewhere.
+
+    options: of every run; `report` gets the events of all of them. tell: (trials that have ended, wanted).
+    Raises Cancelled when asked to stop; a later call, here or elsewhere, goes on with the trial.
+    """
+    while True:
+        write_results(study)
+        tell(count_ended(study), wanted)
+        if options.stop():
+            raise Cancelled("stopped; the search goes on when the command is repeated")
+        with study.take_trial(wanted) as given:
+            if given is None:
+                return
+            _run_trial(study, given, options)
+
+
+def count_ended(study: Study) -> int:
+    """How many trials have a figure, or were pruned."""
+    ended = (study.states.COMPLETE, study.states.PRUNED)
+    return sum(trial.state in ended for trial in study.trials)
+
+
+def trial_recipe(search: SearchFolder, settings: dict[str, bool | int | float | str]) -> Recipe:
+    """The recipe of a trial, on the split that leaves films aside. Raises RecipeError for a contradiction."""
+    recipe = apply_settings(search.recipe, settings)
+    split_seed = search.recipe.effective_split_seed
+    return replace(recipe, split=f"{SAVED_SPLIT}{search.record.split}", split_seed=split_seed)
+
+
+def _run_trial(study: Study, given: GivenTrial, options: FitOptions) -> None:
+    """Train a trial and tell the study what came of it."""
+    search = study.search
+    reason, value = "", None
+    try:
+        recipe = trial_recipe(search, given.settings)
+        value = _train_seeds(study, given, recipe, options)
+    except (RecipeError, TrainingDiverged) as error:
+        reason = str(error)
+    record_validation_use(search.record.split_sha256, search.name, given.number)
+    study.finish(given, value, reason)
+    if value is None:
+        _remove_checkpoints(search.trial_folder(given.number))
+
+
+def _train_seeds(
+    study: Study, given: GivenTrial, recipe: Recipe, options: FitOptions
+) -> float | None:
+    """The mean over the seeds of the validation figure; None when the first seed's run was pruned."""
+    search, values = study.search, []
+    for place, seed in enumerate(search.record.seeds):
+        folder = search.trial_folder(given.number) / f"seed-{seed}"
+        watch = _Watch(given, search.record.metric, options, prunes=place == 0)
+        if has_run(folder):
+            watch.take_epochs(folder)
+        try:
+            fit_or_resume(replace(recipe, seed=seed), folder, search.record.data, watch.options)
+        except Cancelled:
+            if not watch.is_pruned:
+                raise  # the trial stays open
+            return None
+        values.append(read_figure(folder, search.record.metric))
+    return float(np.mean(values))
+
+
+def read_figure(run: Path, metric: str) -> float:
+    """The validation figure of the epoch that a finished run has selected."""
+    events = RunFolder(run).read_events()
+    epochs = [event for event in events if event.get("event") == EpochDone.NAME]
+    selected = next(event["epoch"] for event in events if event.get("event") == "finished")
+    values: Sequence[object] = [event[metric] for event in epochs if event["epoch"] == selected]
+    return float(str(values[-1]))
+
+
+class _Watch:
+    """Reports the epochs of a run to its trial, and asks the run to stop once the trial is pruned."""
+
+    def __init__(self, given: GivenTrial, metric: str, options: FitOptions, *, prunes: bool):
+        self._given, self._metric, self._outer, self._prunes = given, metric, options, prunes
+        self.is_pruned = False
+        self.options = replace(options, report=self._report, stop=self._must_stop)
+
+    def take_epochs(self, run: Path) -> None:
+        """Report what a run that is taken up again has reached before."""
+        for event in RunFolder(run).read_events():
+            value, epoch = event.get(self._metric), event.get("epoch")
+            if event.get("event") == EpochDone.NAME and isinstance(epoch, int):
+                self._take_figure(epoch, float(str(value)))
+
+    def _report(self, event: Event) -> None:
+        self._outer.report(event)
+        if isinstance(event, EpochDone):
+            self._take_figure(event.epoch, event.figures[self._metric])
+
+    def _take_figure(self, epoch: int, value: float) -> None:
+        if not self._prunes or not np.isfinite(value):
+            return
+        if epoch not in self._given.reported:
+            self._given.trial.report(value, epoch)
+            self._given.reported.add(epoch)
+        self.is_pruned = self._given.trial.should_prune()
+
+    def _must_stop(self) -> bool:
+        return self.is_pruned or self._outer.stop()
+
+
+def _remove_checkpoints(trial: Path) -> None:
+    """A pruned trial is never resumed; its curves stay."""
+    for run in trial.glob("seed-*"):
+        shutil.rmtree(run / CHECKPOINTS, ignore_errors=True)
