@@ -8,6 +8,8 @@ from pathlib import Path
 import streamlit as st
 
 from cxr_core.access.actor import Role
+from cxr_core.dicom_io.pacs.settings import FILE as PACS_SETTINGS
+from cxr_core.workspace.paths import workspace
 from pages.components import cache
 from pages.components.sign_in import door
 
@@ -21,15 +23,18 @@ NOT_A_DEVICE = (
 PAGES = (
     ("Reading", "read", "Read", Role.READER),
     ("Laboratory", "data", "Data", Role.RESEARCHER),
+    ("Laboratory", "review", "Review", Role.RESEARCHER),
     ("Laboratory", "train", "Train", Role.RESEARCHER),
     ("Laboratory", "evaluate", "Evaluate", Role.RESEARCHER),
     ("Laboratory", "models", "Models", Role.RESEARCHER),
     ("Laboratory", "site", "Site", Role.RESEARCHER),
+    ("Laboratory", "node", "Node", Role.ADMIN),
 )
 
 
 def show_page() -> None:
     """The page that the address names, in the frame that every page has."""
+    cache.idle_collector().put_off()
     st.set_page_config(
         page_title="Silhouette",
         page_icon=ICON,  # a file: a named icon would be fetched from the internet
@@ -59,10 +64,15 @@ def list_pages() -> dict[str, list[st.Page]]:
             f"pages/{file}.py",
             title=title,
             default=file == "read",
-            visibility="visible" if door.may(role) else "hidden",
+            visibility="visible" if door.may(role) and is_set_up(file) else "hidden",
         )
         pages.setdefault(heading, []).append(page)
     return pages
+
+
+def is_set_up(file: str) -> bool:
+    """Whether a page has something to show: that of the node needs the settings of archives."""
+    return file != "node" or (workspace() / PACS_SETTINGS).is_file()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""Keeps Python's garbage collection away from libraries and models that are loaded once and stay."""
+"""Keeps Python's garbage collection away from libraries and models that stay, and from moments when somebody waits."""
 
 import gc
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,3 +22,35 @@ def load_for_good() -> Iterator[None]:
         gc.freeze()
         if was_enabled:
             gc.enable()
+
+
+class IdleCollector:
+    """Collects all garbage once nothing has been done for a while; safe for threads.
+
+    idle_s: how long.  longest_wait_s: after which it is done anyway, however much is going on.
+    """
+
+    def __init__(self, idle_s: float = 1.0, longest_wait_s: float = 20.0) -> None:
+        self._idle_s, self._longest_wait_s = idle_s, longest_wait_s
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+        self._waiting_since = 0.0
+
+    def put_off(self) -> None:
+        """Say that something is being done, which leaves garbage."""
+        with self._lock:
+            now = time.monotonic()
+            if self._timer is None:
+                self._waiting_since = now
+            elif now - self._waiting_since > self._longest_wait_s - self._idle_s:
+                return
+            else:
+                self._timer.cancel()
+            self._timer = threading.Timer(self._idle_s, self._collect)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _collect(self) -> None:
+        with self._lock:
+            self._timer = None
+        gc.collect()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cxr_core.errors import DataError, ModelError, RecipeError, SilhouetteError
-from cxr_core.workspace.garbage_collection import load_for_good
+from cxr_core.workspace.garbage_collection import IdleCollector, load_for_good
 from pages.components import streamlit_internals
 from pages.components.read.reading_queue import ReadingQueue
 from pages.components.read.recovery.kept_studies import KeptStudies
@@ -184,6 +184,12 @@ def warm_models() -> None:
     except SilhouetteError as error:
         # Pages and service say the same with the first film.
         log.warning("the models did not load: %s", error)
+
+
+@st.cache_resource(show_spinner=False)
+def idle_collector() -> IdleCollector:
+    """What collects garbage between clicks; Streamlit would do it before a run's last messages are sent."""
+    return IdleCollector()
 
 
 def _exempt_from_garbage_collection() -> None:
