@@ -1,4 +1,4 @@
-"""Garbage is collected once nothing has been done for a while, and at the latest after the longest wait."""
+"""What is loaded for good is never looked at by the garbage collector; what came later still is, while nobody waits."""
 
 import gc
 import time
@@ -7,59 +7,77 @@ from collections.abc import Iterator
 
 import pytest
 
-from cxr_core.workspace.garbage_collection import IdleCollector
+from cxr_core.workspace.garbage_collection import IdleCollector, load_for_good
 
 PATIENCE_S = 30.0
 
 
-class Cycle:
-    """An object that only the garbage collector frees."""
+class Ring:
+    """An object that only the garbage collector can free."""
 
     def __init__(self) -> None:
-        self.itself = self
+        self.myself = self
 
 
-@pytest.fixture(autouse=True)
-def _no_other_collection() -> Iterator[None]:
+def test_nothing_is_collected_while_loading_and_what_is_loaded_is_exempt():
+    exempt = gc.get_freeze_count()
+    try:
+        with load_for_good():
+            assert not gc.isenabled()
+            loaded = weakref.ref(Ring())
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > exempt
+        later = weakref.ref(Ring())
+        gc.collect()
+        assert loaded() is not None
+        assert later() is None
+    finally:
+        gc.unfreeze()
+
+
+def test_collection_that_was_off_stays_off():
+    gc.disable()
+    try:
+        with load_for_good():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.unfreeze()
+        gc.enable()
+
+
+@pytest.fixture
+def garbage() -> Iterator["weakref.ref[Ring]"]:
+    """Garbage that nothing but an explicit collection frees."""
     gc.collect()
     gc.disable()
-    yield
+    yield weakref.ref(Ring())
     gc.enable()
 
 
-def make_garbage() -> "weakref.ref[Cycle]":
-    return weakref.ref(Cycle())
-
-
-def is_collected(garbage: "weakref.ref[Cycle]") -> bool:
+def test_garbage_is_collected_once_nothing_is_done(garbage):
+    collector = IdleCollector(idle_s=0.01)
+    assert garbage() is not None
+    collector.put_off()
     deadline = time.monotonic() + PATIENCE_S
     while garbage() is not None and time.monotonic() < deadline:
         time.sleep(0.01)
-    return garbage() is None
+    assert garbage() is None
 
 
-def test_garbage_is_collected_once_nothing_is_done() -> None:
-    garbage = make_garbage()
-    assert garbage() is not None
-    IdleCollector(idle_s=0.01).put_off()
-    assert is_collected(garbage)
-
-
-def test_whoever_is_busy_puts_it_off() -> None:
-    collector, garbage = IdleCollector(idle_s=PATIENCE_S, longest_wait_s=1e6), make_garbage()
+def test_whoever_is_busy_puts_it_off(garbage):
+    collector = IdleCollector(idle_s=PATIENCE_S, longest_wait_s=1e6)
     collector.put_off()
     first = collector._timer
     collector.put_off()
-    assert first is not None
-    assert first.finished.is_set(), "the first timer was cancelled"
+    assert first.finished.is_set(), "it was cancelled"
     assert collector._timer is not first
     assert garbage() is not None
-    assert collector._timer is not None
     collector._timer.cancel()
 
 
-def test_it_is_put_off_no_longer_than_the_longest_wait() -> None:
-    collector, garbage = IdleCollector(idle_s=0.2, longest_wait_s=0.2), make_garbage()
+def test_it_is_put_off_no_longer_than_the_longest_wait(garbage):
+    collector = IdleCollector(idle_s=0.2, longest_wait_s=0.2)
     deadline = time.monotonic() + PATIENCE_S
     while garbage() is not None and time.monotonic() < deadline:
         collector.put_off()  # far more often than it would be idle
