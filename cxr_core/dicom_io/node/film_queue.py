@@ -66,6 +66,11 @@ class QueuedFilm:
     next_attempt: float
     size: int
 
+    @property
+    def content_sha256(self) -> str:
+        """Of the bytes of its file."""
+        return self.name.partition("-")[2]
+
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Arrival:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from cxr_core.access.audit import record_reading
 from cxr_core.decisions import DEFAULT_DECISION
 from cxr_core.dicom_io.header import FilmHeader, HeaderReader
 from cxr_core.dicom_io.node.film_queue import FilmQueue, QueuedFilm, State
@@ -25,6 +26,7 @@ from cxr_core.workspace.log import count_details, log_task
 FILM_MISSING = "film_missing"  # its file is gone
 HEADER_DISAGREES = "header_disagrees"  # header and pixels are not of one size
 REFUSED = "refused"
+ACTOR = "node"  # in the audit log
 
 
 class FilmReading:
@@ -71,6 +73,8 @@ class FilmReading:
                     film, data = claimed[0]
                     self._on_reading(self._finish(film, data, examination, reader, profile))
                     claimed.popleft()
+                    cards = [output.card for output in examination.outputs]
+                    record_reading(examination.sha256, cards, who=ACTOR)
                     if is_stopping():
                         break
             finally:

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cxr_core.access.actor import Role
+from cxr_core.access.permission import perform_action
 from cxr_core.dicom_io.node.film_queue import FILE, WAITING, FilmQueue, QueuedFilm, State
 from cxr_core.dicom_io.node.spool import LOCK, Spool, node_folder
 from cxr_core.dicom_io.pacs.settings import NodeSettings, PacsSettings, read_pacs_settings
 from cxr_core.errors import NodeError, SettingsError
-from cxr_core.workspace.log import log_task
 from cxr_core.workspace.process_id import ProcessId
 from cxr_core.workspace.process_lock import find_lock_holder
 
@@ -109,7 +110,7 @@ def _for_dead_films(
 ) -> int:
     if not (node_folder() / FILE).is_file():
         raise NodeError("this workspace has no node yet, so there is no dead film")
-    with log_task(task) as log, FilmQueue(node_folder()) as queue:
+    with perform_action(task, Role.ADMIN) as log, FilmQueue(node_folder()) as queue:
         dead = {film.id: film for film in queue.list_films([State.DEAD])}
         chosen = list(dead) if ids is None else ids
         if unknown := [film_id for film_id in chosen if film_id not in dead]:

@@ -9,6 +9,8 @@ import tempfile
 import threading
 import time
 
+from cxr_core.access.actor import Role
+from cxr_core.access.permission import perform_action
 from cxr_core.dicom_io.node.overview import find_node_process, require_node_settings
 from cxr_core.errors import NodeError
 from cxr_core.workspace.paths import ROOT, workspace
@@ -19,6 +21,7 @@ POLL_S = 0.05
 MOST_OUTPUT = 2000  # bytes of what a node says that does not start
 
 
+@perform_action("start of the node", Role.ADMIN)
 def start_node() -> ProcessId:
     """Start the node, unless it runs, and return its process once it receives films.
 
@@ -50,6 +53,7 @@ def start_node() -> ProcessId:
     raise NodeError(f"The node did not start. {said.removeprefix('node: ')}")
 
 
+@perform_action("stop of the node", Role.ADMIN)
 def stop_node(within_s: float) -> bool:
     """Tell the node to stop, and wait for its end. False where it works on; what it has begun is finished first.
 
