@@ -75,20 +75,25 @@ def _show_switch(overview: NodeOverview) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if overview.process is None:
             st.markdown(":material/stop_circle: The node is not running.")
-            if st.button("Start", type="primary", icon=":material/play_arrow:"):
-                with st.spinner("Starting"):
-                    start_node()
-                st.rerun()
+            st.button("Start", type="primary", icon=":material/play_arrow:", on_click=_start)
         else:
             st.markdown(
                 f":material/check_circle: The node runs, as process {overview.process.pid}."
             )
-            if st.button("Stop", icon=":material/stop:"):
-                with st.spinner("It finishes the film that it reads"):
-                    has_stopped = stop_node(STOPS_WITHIN_S)
-                if has_stopped:
-                    st.rerun()
-                st.warning("The node has not stopped yet.")
+            st.button("Stop", icon=":material/stop:", on_click=_stop)
+
+
+@show_errors()
+def _start() -> None:
+    with st.spinner("Starting"):
+        start_node()
+
+
+@show_errors()
+def _stop() -> None:
+    with st.spinner("It finishes the film that it reads"):
+        if not stop_node(STOPS_WITHIN_S):
+            st.warning("The node has not stopped yet.")
 
 
 def _show_dead(films: tuple[QueuedFilm, ...]) -> None:
@@ -108,16 +113,22 @@ def _show_dead(films: tuple[QueuedFilm, ...]) -> None:
     numbers = [film.id for film in films]
     chosen = st.multiselect("Films", numbers, placeholder="All of them", key="node-dead") or numbers
     with st.container(horizontal=True):
-        if st.button("Try again", icon=":material/replay:"):
-            retry_films(chosen)
-            st.rerun()
+        st.button("Try again", icon=":material/replay:", on_click=_retry, args=(chosen,))
         with st.popover("Discard", icon=":material/delete:"):
             st.markdown(
                 f"{format_count(len(chosen), 'films')} will be deleted here. They are read if they are sent again."
             )
-            if st.button("Delete", type="primary"):
-                discard_films(chosen)
-                st.rerun()
+            st.button("Delete", type="primary", on_click=_discard, args=(chosen,))
+
+
+@show_errors()
+def _retry(films: list[int]) -> None:
+    retry_films(films)
+
+
+@show_errors()
+def _discard(films: list[int]) -> None:
+    discard_films(films)
 
 
 require_app_frame("node")
