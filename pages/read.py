@@ -4,6 +4,7 @@ import streamlit as st
 
 from cxr_core.access.actor import Role
 from pages.components.error_boundary import show_errors
+from pages.components.feedback.sidebar import choose_feedback
 from pages.components.pacs.way_in import take_from_pacs
 from pages.components.read.drop_zone import offer_clearing, take_films
 from pages.components.read.patient_form import ask_settings
@@ -27,6 +28,7 @@ def page() -> None:
     st.title("Read chest films")
     with st.sidebar:
         answers = ask_settings(state)
+        choose_feedback(state)
         offer_clearing(state)
     offer_undo(state)
     if not state.entries:

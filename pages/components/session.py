@@ -203,6 +203,36 @@ def requested_adjustment(viewer_key: str) -> RequestedAdjustment | None:
     return RequestedAdjustment(film=str(sent.get("film")), change=sent["change"])
 
 
+@dataclass(frozen=True, kw_only=True)
+class SentMark:
+    """A mark that was just drawn or removed in a viewer. film: the film id that the viewer was given.
+
+    box: (left, top, width, height) in fractions of the film; a point without width and height.  removed: the place of
+    a mark that was taken away.
+    """
+
+    film: str
+    box: tuple[float, float, float, float] | None = None
+    removed: int | None = None
+
+
+def sent_mark(viewer_key: str) -> SentMark | None:
+    """The mark that was just drawn or removed; None in every other run, and when the browser sent no valid one."""
+    sent = (st.session_state.get(viewer_key) or {}).get("mark")
+    if not isinstance(sent, Mapping):
+        return None
+    film, removed = str(sent.get("film")), sent.get("remove")
+    if isinstance(removed, int):
+        return SentMark(film=film, removed=removed)
+    try:
+        left, top, width, height = (float(side) for side in sent.get("box") or ())
+    except (TypeError, ValueError):
+        return None
+    if not all(0 <= side <= 1 for side in (left, top, width, height)):
+        return None
+    return SentMark(film=film, box=(left, top, min(width, 1 - left), min(height, 1 - top)))
+
+
 def chosen_prevalence(finding: str) -> float | None:
     """The share of patients with a finding that the user chose, on whichever page; None while none was chosen."""
     return _chosen_prevalences().get(finding)

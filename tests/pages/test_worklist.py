@@ -47,7 +47,7 @@ def cells_of(state: ReadPageState, readings: Mapping[str, Reading], key: str) ->
 
 def test_most_suspicious_film_comes_first_and_films_not_read_last() -> None:
     _, readings = study(calm=film(0.2), bad=b"x", grave=film(0.6), mild=film(0.4))
-    assert sort_films(readings) == ["grave", "mild", "calm", "bad"]
+    assert sort_films(ReadPageState(), readings) == ["grave", "mild", "calm", "bad"]
 
 
 def test_a_row_says_age_view_ratio_and_verdicts() -> None:
@@ -91,7 +91,7 @@ def test_a_film_that_was_not_read_says_why_and_a_repeated_one_which() -> None:
 def test_exported_table_has_a_line_for_each_film() -> None:
     state, readings = study(grave=film(0.6), bad=b"x")
     state.toggle_read_mark("grave")
-    content = write_csv(state, readings, sort_films(readings)).decode("utf-8-sig")
+    content = write_csv(state, readings, sort_films(state, readings)).decode("utf-8-sig")
     first, second = csv.DictReader(io.StringIO(content))
     assert (first["file"], first["cardiomegaly_verdict"], first["read"]) == (
         "grave.png",

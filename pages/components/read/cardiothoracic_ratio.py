@@ -64,7 +64,7 @@ def make_calipers(
     (measurement,) = reading.measurements
     heart, thorax = _current_ends(entry, measurement)
     return Calipers(
-        outlines=anatomy.contours,
+        outlines={} if entry.key in state.feedback.hidden else anatomy.contours,
         heart=heart,
         thorax=thorax,
         measured=measurement.heart is not None,

@@ -40,7 +40,7 @@ from pages.components.read.page_state import ReadPageState, StudyEntry
 from pages.components.read.reading_queue import Turn
 from pages.components.read.strip_pixels import strip_examination
 from pages.components.session import chosen_method, requested_adjustment
-from pages.components.viewer import Layer, ViewerFilm, encode_picture, show_viewer
+from pages.components.viewer import Layer, Marking, ViewerFilm, encode_picture, show_viewer
 
 CONTAINERS = {
     "png": "PNG",
@@ -238,10 +238,12 @@ def show_film_viewer(
     reading: Reading,
     name: str = "viewer",
     link: str | None = None,
+    find_marking: Callable[[str], Marking | None] | None = None,
 ) -> None:
     """The film in the viewer, with a heatmap for each finding that has one, the heart's contour and both diameters.
 
-    name: of the viewer on the page.  link: viewers with the same one move together.
+    name: of the viewer on the page.  link: viewers with the same one move together.  find_marking: what the viewer
+    with a key marks.
     """
     film, picture = entry.examination.film, open_picture(state, entry)
     if picture is None or film is None:
@@ -265,6 +267,7 @@ def show_film_viewer(
         layers,
         first_layer=_layer_key(first) if first else None,
         methods=HEATMAP_METHODS,
+        marking=find_marking(key) if find_marking else None,
         calipers=make_calipers(state, entry, reading, key),
         on_ends=partial(store_moved_ends, state, key),
         on_adjust=None if entry.compressed else partial(_adjust_film, state, key),

@@ -1,5 +1,7 @@
 """Shows the findings of one film: verdict, place between the thresholds, and what the probability means."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from cxr_core.findings import ABNORMALITY
@@ -25,8 +27,16 @@ BADGE_SIGNS = {"present": "●", "absent": "○", "indeterminate": "?"}
 COMPARABLE_BELOW = 0.5
 
 
-def show_findings(state: ReadPageState, entry: StudyEntry, reading: Reading) -> None:
-    """A card for each finding that has a number, and a line for one that waits for the age."""
+def show_findings(
+    state: ReadPageState,
+    entry: StudyEntry,
+    reading: Reading,
+    show_row: Callable[[FindingReading], None] | None = None,
+) -> None:
+    """A card for each finding that has a number, and a line for one that waits for the age.
+
+    show_row: adds the reader's verdict to a card.
+    """
     assessed = [finding for finding in reading.findings if finding.probability is not None]
     if reading.site_profile is not None and reading.site_profile.problem:
         st.markdown(f":small[:orange[{plain(reading.site_profile.problem)}]]")
@@ -44,6 +54,8 @@ def show_findings(state: ReadPageState, entry: StudyEntry, reading: Reading) -> 
                 _show_definition(finding)
                 _offer_edited_ratio(state, entry, reading, finding)
                 _show_models(state, finding)
+            if show_row is not None:
+                show_row(finding)
 
 
 def _show_definition(finding: FindingReading) -> None:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from cxr_core.presentation.wording import format_count
 from cxr_core.workspace.malloc import erase_soon, release_freed_memory
-from pages.components.pacs.page_state import OpenStudy, PacsState, SentResults
+from pages.components.feedback.page_state import FeedbackState
+from pages.components.pacs.page_state import OpenStudy, PacsState, SentResults, UnsentResults
 from pages.components.streamlit_internals import UploadedFile, release_uploads
 
 if TYPE_CHECKING:  # the first paint does without numpy
@@ -79,8 +80,9 @@ class Films:
     open_studies: dict[str, OpenStudy] = field(default_factory=dict)
     # Of DICOM films of which only a compressed copy is kept: where results belong.
     headers: dict[str, FilmHeader] = field(default_factory=dict)
-    # What was sent to an archive last.
+    # What was sent to an archive last, and what an archive has not taken.
     sent: dict[str, SentResults] = field(default_factory=dict)
+    unsent: dict[str, UnsentResults] = field(default_factory=dict)
 
     def take_out(self, keys: set[str]) -> Films:
         """Remove films with all that belongs to them, and give them."""
@@ -127,6 +129,7 @@ class Films:
             self.open_studies,
             self.headers,
             self.sent,
+            self.unsent,
         )
 
 
@@ -155,6 +158,7 @@ class ReadPageState(Films):
     removed: RemovedFilms | None = None
     sidebar: dict[str, object] = field(default_factory=dict)  # what its fields hold, by their keys
     pacs: PacsState = field(default_factory=PacsState)
+    feedback: FeedbackState = field(default_factory=FeedbackState)
     study_token: str = ""  # with which a reloaded tab finds this study again
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -200,6 +204,7 @@ class ReadPageState(Films):
         before = self.generation
         self.generation += 1
         self.pacs.forget()
+        self.feedback.forget_films()
         count = len(self.entries)
         self._remove(set(self.entries), "the study" if count > 1 else "the film", before)
 
@@ -224,6 +229,7 @@ class ReadPageState(Films):
         """Let every film leave the memory for good, and what was removed before."""
         self.generation += 1
         self.pacs.forget()
+        self.feedback.forget_films()
         self.drop_undo()
         self.forget()
         self.examined_uploads.clear()

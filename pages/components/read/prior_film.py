@@ -17,6 +17,7 @@ from pages.components.read.page_state import ReadPageState, StudyEntry
 from pages.components.read.patient_form import show_film_patient
 from pages.components.read.report_downloads import build_report
 from pages.components.session import field_text, set_field_value
+from pages.components.viewer import Marking
 
 CHOICE_PX = 260
 
@@ -35,9 +36,15 @@ def defer_prior_report(
 
 
 def show_film_and_prior(
-    state: ReadPageState, entry: StudyEntry, readings: Mapping[str, Reading]
+    state: ReadPageState,
+    entry: StudyEntry,
+    readings: Mapping[str, Reading],
+    find_marking: Callable[[str], Marking | None] | None = None,
 ) -> None:
-    """A film in the viewer; where a prior one is chosen it stands at the left, and above both what has changed."""
+    """A film in the viewer; where a prior one is chosen it stands at the left, and above both what has changed.
+
+    find_marking: what the viewer with a key marks on the film.
+    """
     prior, reading = find_prior(state, entry), readings[entry.key]
     above = st.container(gap="small")
     with st.container(horizontal=True, gap="small", key="films"):
@@ -51,7 +58,7 @@ def show_film_and_prior(
     with right:
         if prior is not None:
             st.text(f"Current: {entry.name}")
-        show_film_viewer(state, entry, reading, link=link)
+        show_film_viewer(state, entry, reading, link=link, find_marking=find_marking)
     if prior is not None:
         with left:
             _show_prior(state, prior, readings[prior.key], link)

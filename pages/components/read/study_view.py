@@ -11,7 +11,9 @@ from cxr_core.reading.interpret import interpret, list_not_assessed
 from cxr_core.reading.results import Reading
 from cxr_core.site.watching import Week, count_reading, is_watching, name_week
 from pages.components import cache
-from pages.components.pacs.way_in import find_settings
+from pages.components.feedback.hidden_answers import hide_answers
+from pages.components.feedback.panel import VerdictPanel, find_keeper, open_panel
+from pages.components.pacs.archive_settings import find_settings
 from pages.components.read.cardiothoracic_ratio import apply_edited_ends, show_ratio_card
 from pages.components.read.film_view import (
     offer_corrections,
@@ -23,7 +25,7 @@ from pages.components.read.patient_form import SidebarAnswers, patient_of, show_
 from pages.components.read.prior_film import defer_prior_report, show_film_and_prior
 from pages.components.read.quality_flags import show_quality_flags
 from pages.components.read.report_downloads import offer_reports
-from pages.components.read.worklist import choose_film, show_films
+from pages.components.read.worklist import choose_film, show_films, sort_films
 
 FILM = "film"  # of a film itself in `ReadPageState.watched`, beside its findings
 OUTLINES_ONLY = "The models are not made for drawings: outlines and CTR alone are shown."
@@ -31,13 +33,16 @@ OUTLINES_ONLY = "The models are not made for drawings: outlines and CTR alone ar
 
 def show_study(state: ReadPageState, answers: SidebarAnswers) -> None:
     """The findings of the chosen film beside its picture; on a narrow screen they come first."""
-    readings = {key: interpret_entry(state, entry, answers) for key, entry in state.entries.items()}
-    watch_readings(state, readings)
+    answered = {key: interpret_entry(state, entry, answers) for key, entry in state.entries.items()}
+    watch_readings(state, answered)
+    keeper = find_keeper(state)
+    readings = hide_answers(state, answered)  # nothing below sees what the reader may not see yet
     with st.container(horizontal=True, gap="medium", key="study"):
         results = st.container(key="read-findings", gap="small")
         picture = st.container(key="picture")
     key = choose_film(state, readings)
     entry, reading = state.entries[key], readings[key]
+    panel = open_panel(state, keeper, entry, answered[key])
     settings = find_settings()
     with picture:  # before the list: a new row never stands beside an old picture
         if settings is not None:
@@ -45,10 +50,13 @@ def show_study(state: ReadPageState, answers: SidebarAnswers) -> None:
             from pages.components.pacs.arrivals import offer_priors
 
             offer_priors(state, key, settings)
-        show_film_and_prior(state, entry, readings)
+        show_film_and_prior(state, entry, readings, panel.mark_on_film if panel else None)
     with results:
         show_films(state, readings)
-        show_results(state, entry, reading)
+        order = sort_films(state, readings)
+        show_results(state, entry, reading, panel, order)
+        if panel is not None and panel.hides_answer:
+            return
         offer_reports(entry, reading, defer_prior_report(state, entry, readings))
         if settings is not None:
             from pages.components.pacs.sending import offer_sending
@@ -107,8 +115,14 @@ def _drop_findings(reading: Reading) -> Reading:
     )
 
 
-def show_results(state: ReadPageState, entry: StudyEntry, reading: Reading) -> None:
-    """A film's facts and patient, quality flags, findings and measurement and impression."""
+def show_results(
+    state: ReadPageState,
+    entry: StudyEntry,
+    reading: Reading,
+    panel: VerdictPanel | None,
+    order: list[str],
+) -> None:
+    """A film's facts and patient, quality flags, findings with the reader's verdicts, measurement and impression."""
     show_film_facts(state, entry, reading)
     # Each in its own container: a warning that appears or goes does not redraw what follows.
     patient, flags = st.container(gap="xsmall"), st.container(key="read-banners", gap=None)
@@ -119,11 +133,18 @@ def show_results(state: ReadPageState, entry: StudyEntry, reading: Reading) -> N
     with flags:
         show_quality_flags(reading)
         offer_corrections(state, entry)
-    if reading.status == "read":
+    if panel is not None and panel.hides_answer:
+        with findings:
+            panel.show_hidden(order)
+        with ratio:
+            show_ratio_card(state, entry, reading)
+    elif reading.status == "read":
         with findings:
             if entry.outlines_only:
                 st.markdown(OUTLINES_ONLY)
-            show_findings(state, entry, reading)
+            show_findings(state, entry, reading, panel.show_row if panel else None)
+            if panel is not None:
+                panel.show_rest(order)
         with ratio:
             show_ratio_card(state, entry, reading)
             show_not_assessed(reading)

@@ -31,12 +31,17 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 def choose_film(state: ReadPageState, readings: Mapping[str, Reading]) -> str:
     """The key of the film to display: the chosen one, else the most suspicious."""
     if state.chosen_key not in readings:
-        state.chosen_key = sort_films(readings)[0]
+        state.chosen_key = sort_films(state, readings)[0]
     return state.chosen_key or ""
 
 
-def sort_films(readings: Mapping[str, Reading]) -> list[str]:
-    """The films' keys, most suspicious first; after those that wait for an age, those that were not read."""
+def sort_films(state: ReadPageState, readings: Mapping[str, Reading]) -> list[str]:
+    """The films' keys, most suspicious first; after those that wait for an age, those that were not read.
+
+    In the order in which they came while any answer is hidden, which the order would tell.
+    """
+    if state.feedback.hidden:
+        return sorted(readings, key=lambda key: readings[key].status == "refused")
     return sorted(
         readings, key=lambda key: (readings[key].status == "refused", -readings[key].suspicion)
     )
@@ -44,17 +49,18 @@ def sort_films(readings: Mapping[str, Reading]) -> list[str]:
 
 def show_films(state: ReadPageState, readings: Mapping[str, Reading]) -> None:
     """The list of the study's films, where there are several."""
-    order = sort_films(readings)
+    order = sort_films(state, readings)
     if len(order) < 2:
         return
     refused = sum(reading.status == "refused" for reading in readings.values())
     end = f" · {refused} not read, at the end" if refused else ""
+    rule = "in the order they came" if state.feedback.hidden else "most suspicious first"
     findings = list_findings(readings)
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
         st.markdown(
-            f"**Worklist** :gray[· {format_count(len(order), 'films')}, most suspicious first{end}]",
+            f"**Worklist** :gray[· {format_count(len(order), 'films')}, {rule}{end}]",
             width="content",
         )
         st.download_button(

@@ -7,7 +7,7 @@ same colour on every film.
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -29,6 +29,7 @@ SCRIPTS = (
     "handles.js",
     "calipers.js",
     "measures.js",
+    "marking.js",
     "lens.js",
     "link.js",
     "keys.js",
@@ -92,6 +93,21 @@ class Calipers:
     echo: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Marking:
+    """Boxes and points that the reader draws for one finding. label: the finding, for people.
+
+    marks: (left, top, width, height) in fractions of the film, a point without width and height.  keys: of the page
+    around the viewer, by title, each with its meaning; they stand in the viewer's list too.  on_change: called before
+    the run that follows a mark that was drawn or removed; `session.sent_mark` then has it.
+    """
+
+    label: str
+    marks: Sequence[tuple[float, float, float, float]] = ()
+    keys: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    on_change: Callable[[], None] | None = None
+
+
 def encode_picture(film: Radiograph) -> str:
     """A film as a base64 PNG: 8-bit grey, at most LONGEST_SIDE_PX on a side."""
     pixels = film.pixels
@@ -111,6 +127,7 @@ def show_viewer(  # noqa: PLR0913 - what a page can say about the film, and hear
     *,
     first_layer: str | None = None,
     methods: Mapping[str, str],
+    marking: Marking | None = None,
     calipers: Calipers | None = None,
     on_ends: Callable[[], None] = lambda: None,
     on_adjust: Callable[[], None] | None = None,
@@ -120,7 +137,8 @@ def show_viewer(  # noqa: PLR0913 - what a page can say about the film, and hear
     """Mount the viewer.
 
     first_layer: key of the heatmap that a film starts with.  methods: key -> label of the heatmap methods offered; the
-    chosen one is `session.chosen_method` in the next run.  calipers: None where no model segments heart and lungs.
+    chosen one is `session.chosen_method` in the next run.  marking: None where nothing is marked.
+    calipers: None where no model segments heart and lungs.
     on_ends: called before the run that follows a move of an endpoint; `session.moved_ends` then has the endpoints.
     on_adjust: called before the run that follows a request to correct the film and read it again;
     `session.requested_adjustment` then has it. None: this is not offered.  link: viewers with the same link show the
@@ -143,6 +161,7 @@ def show_viewer(  # noqa: PLR0913 - what a page can say about the film, and hear
             "methods": dict(methods),
             "colours": {"stops": RAMP, "opaqueAt": OPAQUE_AT, "opacity": OPACITY},
             "calipers": calipers and _calipers_to_json(calipers, film),
+            "marking": marking and _marking_to_json(marking),
             "canAdjust": on_adjust is not None,
             "link": link,
         },
@@ -150,7 +169,17 @@ def show_viewer(  # noqa: PLR0913 - what a page can say about the film, and hear
         on_method_change=lambda: None,
         on_ends_change=on_ends,
         on_adjust_change=on_adjust or (lambda: None),
+        on_mark_change=(marking and marking.on_change) or (lambda: None),
     )
+
+
+def _marking_to_json(marking: Marking) -> dict[str, object]:
+    return {
+        "label": marking.label,
+        "marks": [[round(side, 5) for side in mark] for mark in marking.marks],
+        "canDraw": marking.on_change is not None,
+        "keys": {title: [list(row) for row in rows] for title, rows in marking.keys.items()},
+    }
 
 
 def _spacing_to_json(row: float, column: float, source: str) -> dict[str, object]:

@@ -40,7 +40,9 @@ class Calipers {
   /** Take what Python sent for the film on the stage; null where no model segments it. */
   take(data) {
     const before = this.data;
-    const another = before?.film !== data?.film;
+    // Outlines that come once an answer is revealed are a new start too.
+    const hasOutlines = (each) => Object.keys(each?.outlines ?? {}).length > 0;
+    const another = before?.film !== data?.film || hasOutlines(before) !== hasOutlines(data);
     this.data = data;
     if (another) {
       for (const movable of this.movables) movable.letGo();

@@ -23,6 +23,7 @@ const KEYS = {
   Measure: [
     { keys: ["L"], action: "length", text: "Length; Enter places it without a mouse" },
     { keys: ["A"], action: "angle", text: "Angle; Enter places it without a mouse" },
+    { keys: ["B"], action: "box", text: "Box or point of a finding, where verdicts are given" },
     { keys: ["Delete"], action: "delete", text: "Delete the selected or the last one" },
   ],
   "Heatmap and heart": [
@@ -58,6 +59,17 @@ function listenToKeys(viewer) {
     if (event.timeStamp - magnifiedAt > HOLD_MS) viewer.act("magnify");
     magnifiedAt = undefined;
   });
+}
+
+/** Anywhere on a page with keys of its own: `?` lists them all, B draws for a finding. */
+function onPageKey(viewer, event) {
+  if (!viewer.marking.data || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  const target = event.composedPath()[0];
+  if (target.closest?.("input, textarea, select, [contenteditable=true]")) return;
+  if (event.key === "?") toggleHelp(viewer);
+  else if (event.key.toLowerCase() === "b" && !event.repeat) viewer.act("box");
+  else return;
+  event.preventDefault();
 }
 
 function onKey(viewer, event) {

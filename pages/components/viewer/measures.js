@@ -1,8 +1,9 @@
 /* Lengths and angles that the reader draws on the film. They belong to this film and this screen: no one else gets them. */
-const POINTS = { length: 2, angle: 3 };
+const POINTS = { length: 2, angle: 3, box: 2 };
 const HINTS = {
   length: "Length: click its two ends, or drag from one to the other; Esc cancels",
   angle: "Angle: click one end, the vertex, and the other end; Esc cancels",
+  box: "Box: drag from corner to corner; a click marks a point; Esc cancels",
 };
 const CLICK_PX = 4; // a pointer that moves farther has dragged
 
@@ -56,7 +57,8 @@ class Measures {
   release(point) {
     const { scale } = this.viewer.geometry;
     const [dx, dy] = [point[0] - this.pressed[0], point[1] - this.pressed[1]];
-    if (this.open && Math.hypot(dx, dy) * scale > CLICK_PX) this.fix(point);
+    const dragged = Math.hypot(dx, dy) * scale > CLICK_PX;
+    if (this.open && (dragged || this.open.kind === "box")) this.fix(dragged ? point : this.pressed);
   }
 
   fix(point) {
@@ -70,6 +72,10 @@ class Measures {
   finish() {
     const item = this.open;
     [this.open, this.tool] = [null, null];
+    if (item.kind === "box") { // Python keeps it
+      this.takeAway(item);
+      return this.viewer.marking.send(item.points);
+    }
     item.handles = item.points.map((_, index) => this.makeHandle(item, index));
     this.viewer.find("[data-layer=points]").append(...item.handles);
     this.items.push(item);
@@ -79,13 +85,15 @@ class Measures {
   /** Without a pointer: a measure in the middle of the stage, whose points the arrow keys then move. */
   placeInMiddle() {
     const { width, height } = this.viewer.geometry.stage;
-    const places = { length: [[-60, 0], [60, 0]], angle: [[-60, 40], [0, -40], [60, 40]] }[this.tool];
+    const places = {
+      length: [[-60, 0], [60, 0]], angle: [[-60, 40], [0, -40], [60, 40]], box: [[-60, -60], [60, 60]],
+    }[this.tool];
     const points = places.map(([x, y]) => this.viewer.geometry.toFilm([width / 2 + x, height / 2 + y]));
     this.cancelOpen();
     this.open = this.make(this.tool, points);
     const item = this.open;
     this.finish();
-    item.handles[0].focus({ preventScroll: true });
+    item.handles[0]?.focus({ preventScroll: true });
   }
 
   cancelOpen() {
@@ -160,8 +168,10 @@ class Measures {
 
   drawItem({ kind, points, paths, label, handles }) {
     const { geometry } = this.viewer;
-    for (const path of paths) path.setAttribute("d", `M${points.map((point) => point.join(" ")).join("L")}`);
-    const text = formatMeasure(kind, points, this.viewer.film.spacing);
+    const ends = points.length > 1 ? points : [points[0], points[0]];
+    const d = kind === "box" ? outlineBox(ends, this.viewer.film) : `M${points.map((point) => point.join(" ")).join("L")}`;
+    for (const path of paths) path.setAttribute("d", d);
+    const text = kind === "box" ? this.viewer.data.marking.label : formatMeasure(kind, points, this.viewer.film.spacing);
     handles.forEach((handle, index) => placeHandle(this.viewer, handle, points[index], text));
     label.firstChild.textContent = text;
     const [first, second] = points.map((point) => geometry.toScreen(point));

@@ -58,7 +58,10 @@ function toggleHelp(viewer) {
 
 /** The keys of the viewer as a list; names are set as text. */
 function fillHelp(viewer) {
-  const sections = Object.entries(KEYS).map(([title, rows]) => {
+  const around = Object.entries(viewer.marking?.data?.keys ?? {}).map(([title, rows]) => {
+    return [title, rows.map(([key, text]) => ({ keys: [key], text }))];
+  });
+  const sections = [...around, ...Object.entries(KEYS)].map(([title, rows]) => {
     const section = document.createElement("section");
     section.dataset.keys = title;
     const heading = document.createElement("h4");

@@ -8,8 +8,12 @@ export default function mount({ data, parentElement, setStateValue, setTriggerVa
   const viewer = viewers.get(root);
   viewer.requestMethod = (method) => setStateValue("method", method);
   viewer.sendEnds = (ends) => setStateValue("ends", ends);
+  viewer.sendMark = (mark) => setTriggerValue("mark", { film: viewer.filmId, ...mark });
   viewer.requestAdjustment = (change) => setTriggerValue("adjust", { film: viewer.filmId, change });
   viewer.update(data);
+  document.removeEventListener("keydown", viewer.onPageKey);
+  document.addEventListener("keydown", viewer.onPageKey);
+  return () => document.removeEventListener("keydown", viewer.onPageKey);
 }
 
 class Viewer {
@@ -27,6 +31,8 @@ class Viewer {
     root.filmViewer = this; // for tests and for tools on top of the film
     this.calipers = new Calipers(this);
     this.measures = new Measures(this);
+    this.marking = new Marking(this);
+    this.onPageKey = (event) => onPageKey(this, event);
     fillHelp(this);
     listen(this);
     listenToKeys(this);
@@ -51,6 +57,7 @@ class Viewer {
     const received = JSON.stringify([data.film.id, data.layers]);
     if (received === this.received) { // most reruns of the page change nothing else
       if (linked && this.picture) joinLink(this);
+      this.takeMarking();
       return this.takeCalipers();
     }
     this.received = received;
@@ -58,6 +65,7 @@ class Viewer {
     if (opened && !(await this.open(data.film))) return;
     this.takeLayers(this.data); // the newest: other data may have arrived while the film was decoded
     this.takeCalipers();
+    this.takeMarking();
     this.find(".badge").hidden = !this.film.isDrawing;
     this.draw();
     if (opened || linked) joinLink(this);
@@ -70,6 +78,7 @@ class Viewer {
     this.calipers.flush();
     this.calipers.take(null);
     this.measures.clear();
+    this.marking.take(null);
     this.filmId = film.id;
     this.root.dataset.ready = "false";
     this.heat.chosen = null;
@@ -99,6 +108,10 @@ class Viewer {
 
   takeCalipers() {
     if (this.picture) this.calipers.take(this.data.calipers);
+  }
+
+  takeMarking() {
+    if (this.picture) this.marking.take(this.data.marking);
   }
 
   /** The chosen heatmap's value at a film point (column, row); NaN where there is none. */
@@ -162,6 +175,7 @@ class Viewer {
       reset: () => this.setLook({ ...Picture.plain }),
       length: () => this.measures.choose("length"),
       angle: () => this.measures.choose("angle"),
+      box: () => this.marking.data?.canDraw && this.measures.choose("box"),
       delete: () => this.measures.removeLast(),
       heat: () => this.toggleHeat(),
       hearts: () => this.calipers.toggle(),
@@ -214,6 +228,7 @@ class Viewer {
     }
     this.calipers.draw();
     this.measures.draw();
+    this.marking.draw();
     drawLens(this);
     showState(this);
   }

@@ -1,0 +1,289 @@
+"""The verdicts on the film on display: its rows, keys, the way to the program's answer, and to the next film."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import streamlit as st
+
+from cxr_core.errors import FeedbackError
+from cxr_core.feedback.verdicts import NO_ANSWER, Answer, Calipers, Mark, ProgramAnswer
+from cxr_core.presentation.wording import finding_name
+from cxr_core.reading.cardiothoracic.ratio import MEASURED_FINDING
+from cxr_core.reading.results import FindingReading, Reading
+from pages.components.error_boundary import show_errors
+from pages.components.feedback.film_verdicts import (
+    FilmVerdicts,
+    Given,
+    JudgedFilm,
+    NewJudgement,
+    ProjectKeeper,
+    VerdictKeeper,
+    choose_keeper,
+    keep_calipers,
+    repeat,
+)
+from pages.components.feedback.keep_film import offer_keeping
+from pages.components.feedback.page_state import FeedbackState
+from pages.components.feedback.sidebar import find_project_of
+from pages.components.feedback.verdict_rows import (
+    HELP,
+    OTHER_KEY,
+    REVEAL_KEY,
+    UNDO_KEY,
+    RowActions,
+    VerdictRows,
+    find_active,
+    next_finding,
+)
+from pages.components.markdown import plain
+from pages.components.read.cardiothoracic_ratio import film_id
+from pages.components.read.film_view import decode_entry
+from pages.components.read.page_state import ReadPageState, StudyEntry
+from pages.components.session import sent_mark
+from pages.components.viewer import Marking
+
+HIDDEN = "Judge every finding; the program's answer comes after that."
+NO_READER = "Enter your name in the sidebar, under Verdicts, to begin."
+
+
+@dataclass(kw_only=True)
+class VerdictPanel:
+    """The verdicts on one film on the page. programs: what the program says, by finding, shown or not."""
+
+    state: ReadPageState
+    entry: StudyEntry
+    keeper: VerdictKeeper
+    film: JudgedFilm
+    verdicts: FilmVerdicts
+    programs: Mapping[str, ProgramAnswer]
+    rows: VerdictRows = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rows = VerdictRows(
+            verdicts=self.verdicts,
+            actions=RowActions(
+                give=show_errors()(self._give), undo=show_errors()(self._undo_finding)
+            ),
+            key=self.state.widget_key(f"film-{self.film.key}"),
+            active=find_active(self.verdicts, self.state.feedback.active.get(self.film.key)),
+            calls={key: answer.call for key, answer in self.programs.items()},
+        )
+
+    @property
+    def hides_answer(self) -> bool:
+        """Whether nothing that the program says of the film may be shown."""
+        return self.verdicts.hides_answer
+
+    def show_hidden(self, order: list[str]) -> None:
+        """The card that stands in the place of every answer. order: the films' keys, as the list has them."""
+        with st.container(border=True, gap="xsmall", key="verdicts"):
+            st.markdown("**Your reading** :gray[· the answer is hidden]")
+            self._show_message()
+            if isinstance(self.keeper, ProjectKeeper) and self.keeper.reader is None:
+                st.info(NO_READER)
+                return
+            self.rows.show_rest()
+            self._offer_steps(order)
+
+    def show_row(self, finding: FindingReading) -> None:
+        """The verdict beside what the program says of a finding."""
+        self.rows.show(finding.finding)
+
+    def show_rest(self, order: list[str]) -> None:
+        """After the findings: those that the program says nothing about, and the steps."""
+        with st.container(gap="xsmall", key="verdicts"):
+            self._show_message()
+            self.rows.show_rest()
+            self._offer_steps(order)
+
+    def mark_on_film(self, viewer_key: str) -> Marking | None:
+        """What the viewer draws of the finding that is judged now; None where marks are kept nowhere."""
+        finding = self.rows.active
+        if finding is None or not isinstance(self.keeper, ProjectKeeper) or not self.keeper.reader:
+            return None
+        given = self.verdicts.current.get(finding)
+        return Marking(
+            label=finding_name(finding),
+            marks=[(m.left, m.top, m.width, m.height) for m in (given.marks if given else ())],
+            keys=HELP,
+            on_change=show_errors()(partial(self._take_mark, viewer_key, finding, given)),
+        )
+
+    def _show_message(self) -> None:
+        feedback = self.state.feedback
+        if feedback.message:
+            st.warning(plain(feedback.message))
+            feedback.message = ""
+
+    def _offer_steps(self, order: list[str]) -> None:
+        feedback, key = self.state.feedback, self.state.widget_key(f"verdict-{self.film.key}")
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            if self.hides_answer:
+                missing = [finding_name(each).lower() for each in self.verdicts.missing]
+                st.button(
+                    "Reveal the answer",
+                    key=f"{key}-reveal",
+                    type="primary",
+                    shortcut=REVEAL_KEY,
+                    disabled=bool(missing),
+                    help=f"Not judged yet: {', '.join(missing)}" if missing else None,
+                    on_click=show_errors()(self._reveal),
+                )
+            elif len(order) > 1:
+                st.button(
+                    "Next film",
+                    key=f"{key}-next",
+                    icon=":material/arrow_downward:",
+                    shortcut=REVEAL_KEY,
+                    on_click=_show_next_film,
+                    args=(self.state, self.entry, order),
+                )
+            if self.verdicts.current or self.verdicts.first:
+                st.button(
+                    "Undo",
+                    key=f"{key}-undo",
+                    type="tertiary",
+                    shortcut=UNDO_KEY,
+                    on_click=show_errors()(self.keeper.undo),
+                    args=(self.film,),
+                )
+            if len(self.verdicts.findings) > 1:
+                st.button(
+                    "Next finding",
+                    key=f"{key}-other",
+                    type="tertiary",
+                    shortcut=OTHER_KEY,
+                    on_click=_choose_finding,
+                    args=(feedback, self.film.key, self.verdicts, self.rows.active),
+                )
+            if isinstance(self.keeper, ProjectKeeper):
+                offer_keeping(self.state, self.keeper, self.film, compressed=self.entry.compressed)
+
+    def _give(self, finding: str, answer: Answer, comment: str | None) -> None:
+        """Give a verdict as a row asks for; the keys go on to the next finding without one."""
+        given, ends = self.verdicts.current.get(finding), self.state.edited_ends.get(self.film.key)
+        judgement = NewJudgement(
+            finding=finding,
+            answer=answer,
+            comment=(given.comment if given else "") if comment is None else comment,
+            marks=given.marks if given and answer != "not_suspected" else (),
+            calipers=Calipers.of_lines(*ends) if ends and finding == MEASURED_FINDING else None,
+            program=self.programs.get(finding, NO_ANSWER),
+            seen=given.id if given else 0,
+        )
+        self.state.feedback.message = self.keeper.give(self.film, judgement)
+        self.state.feedback.active.pop(self.film.key, None)
+
+    def _undo_finding(self, finding: str) -> None:
+        self.keeper.undo(self.film, finding)
+        self.state.feedback.active[self.film.key] = finding
+
+    def _reveal(self) -> None:
+        self.keeper.reveal(self.film)
+        self.state.feedback.active.pop(self.film.key, None)
+
+    def _take_mark(self, viewer_key: str, finding: str, given: Given | None) -> None:
+        """Keep a mark that was drawn, with a verdict that suspects the finding; or take one away."""
+        sent = sent_mark(viewer_key)
+        if sent is None or sent.film != film_id(self.entry):
+            return
+        program = self.programs.get(finding, NO_ANSWER)
+        given = given or Given(answer="suspected")
+        marks = list(given.marks)
+        if sent.box is not None:
+            left, top, width, height = sent.box
+            marks.append(Mark(left=left, top=top, width=width, height=height))
+            if given.answer == "not_suspected":
+                given = replace(given, answer="suspected")
+        elif sent.removed is not None and 0 <= sent.removed < len(marks):
+            del marks[sent.removed]
+        judgement = replace(repeat(finding, given, program), marks=tuple(marks))
+        self.state.feedback.message = self.keeper.give(self.film, judgement)
+        self.state.feedback.active[self.film.key] = finding
+
+
+def find_keeper(state: ReadPageState) -> VerdictKeeper | None:
+    """Where verdicts are kept now; notes which films' answers are hidden. None where none are given."""
+    feedback = state.feedback
+    try:
+        keeper = choose_keeper(feedback, find_project_of(feedback), feedback.reader)
+    except FeedbackError:
+        # Nothing is shown of what may have to stay hidden until another project is chosen.
+        feedback.hidden = frozenset(state.entries)
+        raise
+    films = [describe_film(entry) for entry in state.entries.values() if _can_be_read(entry)]
+    feedback.hidden = keeper.list_hidden(films) if keeper else frozenset()
+    return keeper
+
+
+def _can_be_read(entry: StudyEntry) -> bool:
+    """Whether there may be an answer to hide."""
+    examination = entry.examination
+    return examination.film is not None and not any(
+        flag.withholds_reading for flag in examination.concerns
+    )
+
+
+def describe_film(entry: StudyEntry) -> JudgedFilm:
+    """A film of the study as verdicts know it."""
+    outputs = entry.examination.outputs
+    return JudgedFilm(
+        key=entry.key,
+        sha256=entry.examination.sha256,
+        decode=partial(decode_entry, entry),
+        findings=tuple(dict.fromkeys(key for output in outputs for key in output.card.findings)),
+    )
+
+
+def open_panel(
+    state: ReadPageState, keeper: VerdictKeeper | None, entry: StudyEntry, answered: Reading
+) -> VerdictPanel | None:
+    """The verdicts on a film; None where none are given. answered: with the program's answer, shown or not."""
+    if keeper is None or entry.examination.film is None or answered.status != "read":
+        return None
+    film = describe_film(entry)
+    programs = {key: _to_program_answer(answered, key) for key in _list_findings(answered)}
+    ends = state.edited_ends.get(entry.key)
+    if ends is not None:
+        calipers = Calipers.of_lines(*ends)
+        keep_calipers(keeper, film, calipers, programs.get(MEASURED_FINDING, NO_ANSWER))
+    return VerdictPanel(
+        state=state,
+        entry=entry,
+        keeper=keeper,
+        film=film,
+        verdicts=keeper.load(film),
+        programs=programs,
+    )
+
+
+def _choose_finding(
+    feedback: FeedbackState, key: str, verdicts: FilmVerdicts, active: str | None
+) -> None:
+    chosen = next_finding(verdicts.findings, active)
+    if chosen is not None:
+        feedback.active[key] = chosen
+
+
+def _show_next_film(state: ReadPageState, entry: StudyEntry, order: list[str]) -> None:
+    """Mark the film as read, and display the one below it in the list."""
+    state.read_marks.add(entry.key)
+    place = order.index(entry.key) if entry.key in order else -1
+    state.choose_entry(order[(place + 1) % len(order)])
+
+
+def _list_findings(reading: Reading) -> list[str]:
+    return list(dict.fromkeys(finding.finding for finding in reading.findings))
+
+
+def _to_program_answer(reading: Reading, key: str) -> ProgramAnswer:
+    """What the program says of a finding; no call while it waits for an age, and no number that it withholds."""
+    finding = next(each for each in reading.findings if each.finding == key)
+    known = finding.has_verdict and not finding.needs_age
+    return ProgramAnswer(
+        model=finding.model or "",
+        version=finding.version or "",
+        probability=finding.probability if known and not finding.is_withheld else None,
+        call=(finding.call or "") if known else "",
+    )
