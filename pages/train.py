@@ -23,6 +23,7 @@ from pages.components.training.run_annotation import list_tags
 from pages.components.training.run_comparison import show_run_comparison
 from pages.components.training.run_details import show_run_details
 from pages.components.training.runs_table import SEARCH, STATE, choose_runs
+from pages.components.training.searches import show_searches
 from pages.components.training.start import show_start_form
 
 TAB = "tab"
@@ -60,12 +61,16 @@ def show_runs(state: TrainPageState) -> None:
     ensure_scheduler()  # it starts queued runs, also those that were queued before a restart
     runs = list_runs()
     if not runs:
+        with show_errors():
+            show_searches(state)
         introduce_training(state)
         return
     with show_errors():
         show_live_runs(state, runs)
     with show_errors():
         show_cross_validations(state, runs)
+    with show_errors():
+        show_searches(state)
     show_all_runs(state, runs)
 
 

@@ -259,6 +259,15 @@ def submit_evaluation_into(folder: Path, request: EvaluationRequest) -> Job:
     return load_job_in(folder)
 
 
+def submit_again(job: str) -> Job:
+    """Put an evaluation or a search that has ended into its queue again. Raises RunError as when it was submitted."""
+    folder = files.find_job_folder(job)
+    request = files.read_request(folder)
+    if not isinstance(request, EvaluationRequest):
+        raise RunError(f"{job} is no evaluation and no search; resume it instead")
+    return submit_evaluation_into(folder, request)
+
+
 def _create_evaluation(request: EvaluationRequest, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)

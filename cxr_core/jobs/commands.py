@@ -3,16 +3,19 @@
 import sys
 from pathlib import Path
 
-from cxr_core.jobs.records import EvaluationRequest, SubmittedTraining
+from cxr_core.jobs.records import EvaluationRequest, SearchRequest, SubmittedTraining
 from cxr_core.training.runs import run_files
 
 TRAIN, EVALUATE = "train.fit", "train.evaluate"
-AVERAGE, CROSS_VALIDATE = "train.average", "train.cross_validate"
+AVERAGE, CROSS_VALIDATE, SEARCH = "train.average", "train.cross_validate", "train.search"
+SPACE = "space.toml"  # of a search, beside its recipe
 SEVERAL_PROCESSES = "torch.distributed.run"
 
 
 def build_job_command(folder: Path, request: SubmittedTraining | EvaluationRequest) -> list[str]:
     """The command that carries out a job: program and arguments."""
+    if isinstance(request, SearchRequest):
+        return _search_command(folder, request)
     if isinstance(request, EvaluationRequest):
         return _evaluation_command(folder, request)
     return _training_command(folder, request)
@@ -44,6 +47,15 @@ def _average_command(run: Path, request: SubmittedTraining) -> list[str]:
     command = [sys.executable, "-m", AVERAGE, f"--run={run}", f"--version={request.version}"]
     command += [f"--data={folder}" for folder in request.folders]
     return [*command, "--", *request.members]
+
+
+def _search_command(folder: Path, request: SearchRequest) -> list[str]:
+    """Searches for settings, from the beginning or from where the search stopped."""
+    place = folder / run_files.JOB_FOLDER
+    command = [sys.executable, "-m", SEARCH, str(place / run_files.JOB_RECIPE)]
+    command += [f"--data={name}" for name in request.data]
+    command += [f"--space={place / SPACE}", f"--name={folder.name}", f"--trials={request.trials}"]
+    return [*command, "--device", request.device]
 
 
 def _evaluation_command(folder: Path, request: EvaluationRequest) -> list[str]:

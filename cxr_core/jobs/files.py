@@ -33,10 +33,16 @@ from cxr_core.workspace.process_id import ProcessId
 from cxr_core.workspace.process_lock import find_lock_holder
 
 METRICS = "metrics.json"  # of an evaluation
+SEARCH_FINISHED = "finished.json"  # of a search whose trials have all ended
 JOB_TAG = "CXR_JOB"  # the environment of a job's processes holds the job's folder under this name
 MAX_BYTES = 2**20  # of one of a job's files
 Record = TypeVar("Record")
-EVALUATIONS = ("evaluations/[!.]*", "runs/[!.]*/evaluation", "runs/[!.]*/evaluation/[!.]*")
+EVALUATIONS = (
+    "evaluations/[!.]*",
+    "runs/[!.]*/evaluation",
+    "runs/[!.]*/evaluation/[!.]*",
+    "searches/[!.]*",
+)
 
 
 def runs_folder() -> Path:
@@ -77,7 +83,7 @@ def list_run_folders() -> list[Path]:
 
 
 def list_evaluation_job_folders() -> list[Path]:
-    """The folders of all evaluations that are or were jobs, in the order of their paths."""
+    """The folders of all evaluations and searches that are or were jobs, in the order of their paths."""
     root = runs_folder().parent
     folders: list[Path] = []
     for pattern in EVALUATIONS:
@@ -142,12 +148,12 @@ def remove_records(folder: Path, *names: str) -> None:
 
 
 def stamp_figures(folder: Path) -> str:
-    """A text that differs with each evaluation that is written to a folder, whatever the clock says; empty for none."""
-    try:
-        status = (folder / METRICS).stat()
-    except OSError:
-        return ""
-    return f"{status.st_mtime_ns}:{status.st_ino}"
+    """A text that differs with each result that is written to a folder, whatever the clock says; empty for none."""
+    for name in (METRICS, SEARCH_FINISHED):
+        with contextlib.suppress(OSError):
+            status = (folder / name).stat()
+            return f"{status.st_mtime_ns}:{status.st_ino}"
+    return ""
 
 
 def _explain_error(place: Path, error: OSError) -> RunError:

@@ -1,4 +1,4 @@
-"""Defines a job: a training run or an evaluation, what was requested, and how it is getting on."""
+"""Defines a job: a training run, an evaluation or a search, what was requested, and how it is getting on."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ State = Literal[
     "failed",  # it ended with an error
     "interrupted",  # it ended without a message: killed, out of memory, or the machine was restarted
 ]
-Kind = Literal["training", "evaluation"]
+Kind = Literal["training", "evaluation", "search"]
 Action = Literal["move", "stop", "force_stop", "resume", "retry", "delete", "dismiss"]
 LIVE: frozenset[State] = frozenset({"starting", "running", "stopping", "frozen", "orphaned"})
 FROZEN_S = 20.0
@@ -65,7 +65,7 @@ class Progress:
 class Job:
     """One job at one moment. Times are seconds since 1970.
 
-    id: of a run the name of its folder under <workspace>/runs, of an evaluation the path of its folder under the
+    id: of a run the name of its folder under <workspace>/runs, of the others the path of their folder under the
     workspace.  title: what it does, in words.  sentence: its state in words, with the reason where there is one.
     place: in its queue, from 1; None when it does not wait.  device: cpu or cuda; "" when unknown.  by_hand: whether a
     shell started it.  annotation: what people wrote about a run.  actions: what can be done with it now.

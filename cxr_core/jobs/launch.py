@@ -91,9 +91,8 @@ def _take_over(folder: Path) -> tuple[list[str], dict[str, str]]:
     files.remove_records(folder, run_files.HEARTBEAT, run_files.END, run_files.STOP)
     if isinstance(request, EvaluationRequest):
         files.remove_records(folder, run_files.RUN_PROGRESS)
-        environment.setdefault(
-            "OMP_NUM_THREADS", "1"
-        )  # one core; runs and readings keep the others
+        if request.kind == "evaluation":  # one core; runs and readings keep the others
+            environment.setdefault("OMP_NUM_THREADS", "1")
     process = ProcessRecord(
         process=current_process(),
         time=time.time(),

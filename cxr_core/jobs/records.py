@@ -79,12 +79,30 @@ class EvaluationRequest(JsonRecord):
         return path if path.parent.name == "runs" else None
 
 
+@dataclass(frozen=True, kw_only=True)
+class SearchRequest(EvaluationRequest):
+    """A search for the best settings of a recipe, which lies beside request.json with its space.
+
+    model: the name of the recipe.  trials: how many are wanted.  device: whose queue it waits in.
+    """
+
+    kind: Literal["search"] = "search"  # type: ignore[assignment]
+    trials: Annotated[int, Field(ge=1, le=10_000)] = 30
+
+    @property
+    def run(self) -> Path | None:
+        """None: it is of no run."""
+        return None
+
+
 def parse_request(record: JsonObject) -> SubmittedTraining | EvaluationRequest:
     """What request.json asks for. Raises RecordError."""
     before = record.get("wanted")  # of version 0.1
     if isinstance(before, dict):
         data, split = [before.get("data")], before.get("part")
         record = {**before, "kind": "evaluation", "data": data, "split": split}
+    if record.get("kind") == "search":
+        return SearchRequest.from_json(record)
     if record.get("kind") == "evaluation":
         return EvaluationRequest.from_json(record)
     return SubmittedTraining.from_json(record)

@@ -33,7 +33,8 @@ def derive_status(records: JobRecords) -> Status:
         return Status("queued", _waiting_sentence(records.queue.queue))
     if records.is_finished:
         if records.is_evaluation:
-            return Status("finished", "Finished; its figures are there.")
+            result = "results" if records.is_search else "figures"
+            return Status("finished", f"Finished; its {result} are there.")
         return Status("finished", "Finished; its model is there.")
     if records.leftovers:
         count = len(records.leftovers)
@@ -65,7 +66,7 @@ def _status_of_living(records: JobRecords) -> Status:
     if records.is_stop_asked:
         return Status("stopping", _stopping_sentence(records))
     if records.is_evaluation:
-        return Status("running", "Evaluates.")
+        return Status("running", "Searches." if records.is_search else "Evaluates.")
     if process is not None and (heartbeat is None or heartbeat.event_name in PREPARING):
         return Status("starting", "Reads its data.")
     return Status("running", _running_sentence(heartbeat))

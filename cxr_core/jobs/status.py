@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from cxr_core.jobs import files
-from cxr_core.jobs.job import FORCE_AFTER_S, LIVE, Action, Job, Progress, State
+from cxr_core.jobs.job import FORCE_AFTER_S, LIVE, Action, Job, Kind, Progress, State
 from cxr_core.jobs.job_records import JobRecords, TaggedProcesses
 from cxr_core.jobs.queue import queue_places
 from cxr_core.jobs.records import (
     EvaluationRequest,
+    SearchRequest,
     SubmittedTraining,
     read_int,
     read_text,
@@ -57,8 +58,12 @@ def list_runs() -> tuple[Job, ...]:
 
 def list_evaluations() -> tuple[Job, ...]:
     """Every evaluation of the workspace that is or was a job, in the order of their folders. Starts nothing."""
-    jobs = [job_status(folder) for folder in files.list_evaluation_job_folders()]
-    return tuple(_with_places(_with_leftovers(jobs)))
+    return _list_jobs("evaluation")
+
+
+def list_search_jobs() -> tuple[Job, ...]:
+    """Every search of the workspace that is or was a job, in the order of their folders. Starts nothing."""
+    return _list_jobs("search")
 
 
 def load_job(job: str) -> Job:
@@ -84,6 +89,12 @@ def seconds_until_force(folder: Path) -> float:
     if asked_at is None:
         return FORCE_AFTER_S
     return FORCE_AFTER_S - (time.monotonic() - asked_at)
+
+
+def _list_jobs(kind: Kind) -> tuple[Job, ...]:
+    jobs = [job_status(folder) for folder in files.list_evaluation_job_folders()]
+    of_kind = [job for job in jobs if job.kind == kind]
+    return tuple(_with_places(_with_leftovers(of_kind)))
 
 
 def _run_status(folder: Path) -> Job:
@@ -166,7 +177,7 @@ def _evaluation_job(records: JobRecords, request: EvaluationRequest, status: Sta
         )
     return Job(
         id=records.folder.relative_to(files.runs_folder().parent).as_posix(),
-        kind="evaluation",
+        kind=request.kind,
         folder=records.folder,
         state=status.state,
         sentence=status.sentence,
@@ -184,6 +195,8 @@ def _evaluation_job(records: JobRecords, request: EvaluationRequest, status: Sta
 def describe_request(request: EvaluationRequest) -> str:
     """What an evaluation is of: `pneumonia-children on the test split of films`."""
     data = ", ".join(Path(name).name for name in request.data) or "its data"
+    if isinstance(request, SearchRequest):
+        return f"search for settings of {request.model} on {data}"
     if request.folds:
         return f"cross-validation {request.model}: {format_count(request.folds, 'folds')} of {data}"
     words = f"{Path(request.model).name} on the {split_name(request.split)} of {data}"

@@ -9,18 +9,22 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+from cxr_core.access.actor import Role
+from cxr_core.access.permission import perform_action
 from cxr_core.errors import RecipeError, RunError
 from cxr_core.jobs import actions, files
+from cxr_core.jobs.commands import SPACE
 from cxr_core.jobs.job import Job, TrainingRequest
-from cxr_core.jobs.records import EvaluationRequest
+from cxr_core.jobs.records import EvaluationRequest, SearchRequest
 from cxr_core.jobs.status import load_job
 from cxr_core.presentation.wording import OUT_OF_FOLD
 from cxr_core.training.engine.device import require_device
 from cxr_core.training.recipe.recipe import Recipe
-from cxr_core.training.recipe.recipe_file import apply_overrides
+from cxr_core.training.recipe.recipe_file import apply_overrides, format_recipe
 from cxr_core.training.runs.annotation import MAX_NAME, MAX_TAG, make_annotation
-from cxr_core.training.runs.run_files import MODEL
+from cxr_core.training.runs.run_files import JOB_FOLDER, JOB_RECIPE, MODEL
 from cxr_core.training.sweeps.folds import CrossValidation, annotate_fold
+from cxr_core.workspace.atomic import atomic_write
 
 MAX_RUNS = 100  # at once
 
@@ -154,6 +158,32 @@ def submit_cross_validation(
     )
     jobs.append(actions.submit_evaluation_into(cross_validation.folder, evaluation))
     return tuple(jobs)
+
+
+@perform_action("submission of a search", Role.RESEARCHER)
+def submit_search(request: TrainingRequest, space: str, trials: int, name: str) -> Job:
+    """Queue a search, or go on with the one of that name; one that waits or runs goes on as it is.
+
+    request: with recipe, data and device.  space: as TOML, checked before. Raises RunError or DataError.
+    """
+    folder = files.runs_folder().parent / "searches" / name
+    place = folder / JOB_FOLDER
+    search = SearchRequest(
+        model=request.recipe.name,
+        data=request.data,
+        trials=trials,
+        device=require_device(request.device, 1, request.recipe.batch_size),
+    )
+    if not (place / SPACE).exists():
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            atomic_write(place / JOB_RECIPE, format_recipe(request.recipe))
+            atomic_write(place / SPACE, space)
+        except OSError as error:
+            raise RunError(
+                f"{folder} cannot be written: {error.strerror}; check the workspace"
+            ) from error
+    return actions.submit_evaluation_into(folder, search)
 
 
 def free_name(stem: str) -> str:

@@ -14,6 +14,7 @@ from cxr_core.data.splits.saved_split import save_new_split
 from cxr_core.errors import RecipeError, ScaleError
 from cxr_core.evaluation.evaluate import compute_figures
 from cxr_core.inference import predict_films
+from cxr_core.jobs.files import SEARCH_FINISHED
 from cxr_core.models.figures import Figure
 from cxr_core.reading.classifier import Classifier
 from cxr_core.scale.search.films_aside import leave_films_aside
@@ -34,6 +35,8 @@ from cxr_core.training.run_data import (
 )
 from cxr_core.training.run_split import find_recipe_split
 from cxr_core.training.runs.run_files import MODEL
+from cxr_core.workspace.json_files import write_json
+from cxr_core.workspace.jsonl import utc_now
 from cxr_core.workspace.log import add_details, log_task
 
 
@@ -90,10 +93,12 @@ def begin_search(request: SearchRequest, progress: StageProgress) -> SearchFolde
 
 def close_search(study: Study, progress: StageProgress) -> SearchResults:
     """Measure the best trial on the films left aside, once for each best trial, and write the results."""
-    results = write_results(study)
-    if results.best is None or not study.search.record.aside or results.optimism is not None:
-        return results
-    return write_results(study, _measure_optimism(study.search, results.best.number, progress))
+    search, results = study.search, write_results(study)
+    if results.best is not None and search.record.aside and results.optimism is None:
+        optimism = _measure_optimism(search, results.best.number, progress)
+        results = write_results(study, optimism)
+    write_json(search.path / SEARCH_FINISHED, {"trials": len(results.trials), "when": utc_now()})
+    return results
 
 
 def load_results(name: str) -> tuple[SearchFolder, SearchResults]:

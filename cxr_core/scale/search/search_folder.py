@@ -120,6 +120,15 @@ def search_path(name: str) -> Path:
     return searches_folder() / name
 
 
+def free_name(stem: str) -> str:
+    """A name that no search of the workspace has: the stem, or with a number."""
+    name, number = stem[:60], 1
+    while (searches_folder() / name).exists():
+        number += 1
+        name = f"{stem[:60]}-{number}"
+    return name
+
+
 def list_searches() -> list[Path]:
     """The folders of all searches of the workspace, the newest first."""
     records = list(searches_folder().glob(f"[!.]*/{RECORD}"))

@@ -182,9 +182,28 @@ def load_space(path: Path, recipe: Recipe) -> SearchSpace:
         raise RecipeError(f"{printable(path)}: {error}") from error
 
 
+def parse_space_text(text: str, recipe: Recipe) -> SearchSpace:
+    """A space from TOML. Raises RecipeError as `parse_space` does."""
+    try:
+        tables = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(f"the space cannot be read as TOML: {error}") from error
+    return parse_space(tables, recipe)
+
+
 def list_spaces() -> dict[str, Path]:
     """The spaces that come with the program, by name: that of a recipe, or what the names of several begin with."""
     return {path.stem: path for path in sorted(SPACES.glob("*.toml"))}
+
+
+def find_space_text(recipe: Recipe) -> str:
+    """The text of the space that ships for a recipe and fits it; empty without one."""
+    try:
+        path = find_space_file(recipe.name)
+        load_space(path, recipe)
+        return read_outside_file(path, MAX_SPACE_BYTES).decode()
+    except (RecipeError, FileRefused):
+        return ""
 
 
 def find_space_file(name: str) -> Path:

@@ -105,6 +105,11 @@ class TrainPageState:
         self.draft = RunDraft(recipe=recipe, data=data, retry_of=run.id, annotation=annotation)
         self.switch_view(START)
 
+    def prefill_recipe(self, recipe: Recipe, data: tuple[str, ...]) -> None:
+        """Fill in the form with a recipe and data, to be changed or started."""
+        self.draft = RunDraft(recipe=recipe, data=data)
+        self.switch_view(START)
+
     def remember_progress(self, run: str, progress: RunProgress) -> RunProgress:
         """Keep what was last read about a run, so that only what is new is read the next time."""
         self.progress.pop(run, None)

@@ -1,4 +1,4 @@
-"""Asks what the form starts: one run, several seeds, a grid, or a cross-validation. Queues them and shows them."""
+"""Asks what the form starts: one run, several seeds, a grid, folds or a search. Queues them and shows them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cxr_core.presentation.wording import format_count, format_duration
 from pages.components.error_boundary import show_errors
 from pages.components.training.estimate import find_estimate
 from pages.components.training.form.fields import format_fault
+from pages.components.training.form.search_form import ask_search
 from pages.components.training.form.split_choice import saved_splits
 from pages.components.training.page_state import RunDraft, TrainPageState
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from cxr_core.training.recipe.recipe import Recipe
 
 ONE, SEEDS, GRID, FOLDS = "One run", "Several seeds", "A grid", "Cross-validation"
-KINDS = (ONE, SEEDS, GRID, FOLDS)
+SEARCH = "A search"
+KINDS = (ONE, SEEDS, GRID, FOLDS, SEARCH)
 NEW_FOLDS = "New folds"
 FIELD_PX = 300
 EXPLANATIONS = {
@@ -29,6 +31,9 @@ EXPLANATIONS = {
     GRID: "A run for every combination of the values. Compare them in the table of runs.",
     FOLDS: "Each film is predicted once, by a model that saw no film of its patient; the predictions of all folds are "
     "evaluated together. An official test split and the promotion holdout are left alone.",
+    SEARCH: "Trials with settings that are chosen by what earlier ones reached; poor ones end early. They are compared "
+    "on validation films, never on test films, and a part of those is left aside to tell how much too good the best "
+    "one looks.",
 }
 
 
@@ -37,6 +42,7 @@ class Sweep:
     """Several runs to be started. recipes: by the names of their runs; of a cross-validation, none yet.
 
     folds: how many to make, or 0 where `split` names saved ones.  averages: whether a mean of the models follows.
+    space: of a search, as TOML.
     """
 
     kind: str
@@ -46,6 +52,7 @@ class Sweep:
     averages: bool = False
     folds: int = 0
     split: str = ""
+    space: str = ""
 
 
 def ask_sweep(
@@ -61,7 +68,8 @@ def ask_sweep(
     if request is None:
         return kind, None, []
     try:
-        sweep = {SEEDS: _ask_seeds, GRID: _ask_grid, FOLDS: _ask_folds}[kind](draft, request.recipe)
+        ask = {SEEDS: _ask_seeds, GRID: _ask_grid, FOLDS: _ask_folds, SEARCH: _ask_search}[kind]
+        sweep = ask(draft, request.recipe)
     except SilhouetteError as error:
         st.markdown(format_fault(str(error)))
         return kind, None, [str(error)]
@@ -70,7 +78,10 @@ def ask_sweep(
 
 
 def start_sweep(state: TrainPageState, request: TrainingRequest, sweep: Sweep) -> None:
-    """Queue all runs of a sweep and show them."""
+    """Queue all runs of a sweep, or a search, and show them."""
+    if sweep.kind == SEARCH:
+        _start_search(state, request, sweep)
+        return
     with show_errors():
         with st.spinner("Starting …"):
             start = _start_cross_validation if sweep.kind == FOLDS else _start_runs
@@ -78,6 +89,22 @@ def start_sweep(state: TrainPageState, request: TrainingRequest, sweep: Sweep) -
         state.show_submitted_runs(
             tuple(runs), f"Submitted: {format_count(sweep.count, 'runs')} of {sweep.group}."
         )
+        st.rerun()
+
+
+def _ask_search(draft: RunDraft, recipe: Recipe) -> Sweep:
+    name, trials, space = ask_search(draft, recipe)
+    return Sweep(kind=SEARCH, group=name, count=trials, recipes={}, space=space)
+
+
+def _start_search(state: TrainPageState, request: TrainingRequest, search: Sweep) -> None:
+    from cxr_core.jobs.sweeps import submit_search
+    from cxr_core.scale.search.search_folder import search_path
+
+    with show_errors():
+        search_path(search.group)
+        submit_search(request, search.space, search.count, search.group)
+        state.show_submitted_runs((), f"The search {search.group} was submitted.")
         st.rerun()
 
 
@@ -208,7 +235,8 @@ def _start_cross_validation(request: TrainingRequest, sweep: Sweep) -> list[str]
 
 def _describe_size(draft: RunDraft, request: TrainingRequest, sweep: Sweep) -> str:
     """How many runs, and how long they take where one was estimated."""
-    words = f"**{format_count(sweep.count, 'runs')}**, one after the other"
+    runs = "trials at most" if sweep.kind == SEARCH else "runs"
+    words = f"**{sweep.count:,} {runs}**, one after the other"
     estimate = find_estimate(draft, request)
     if estimate is not None and estimate.duration_s is not None:
         return f"{words}: about {format_duration(sweep.count * estimate.duration_s)} together."

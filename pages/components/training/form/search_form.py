@@ -1,0 +1,46 @@
+"""Asks for a search: how many trials, and the fields to try with their ranges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.components.training.page_state import RunDraft
+
+if TYPE_CHECKING:
+    from cxr_core.training.recipe.recipe import Recipe
+
+NAME_PX, TRIALS_PX = 300, 150
+EXAMPLE = "[learning_rate]\nlow = 1e-5\nhigh = 1e-2\nlog = true\n"
+HELP = (
+    "TOML: a table for each field with low and high (and log or step), or with choices. Fields are named as after "
+    "--set."
+)
+
+
+def ask_search(draft: RunDraft, recipe: Recipe) -> tuple[str, int, str]:
+    """Name, number of trials and space of a search. Raises RecipeError for a space that does not fit the recipe."""
+    from cxr_core.scale.search.search_folder import free_name
+    from cxr_core.scale.search.space import find_space_text, parse_space_text
+
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+        name = st.text_input(
+            "Name",
+            free_name(f"{recipe.name}-search"),
+            key=draft.widget_key("search-name"),
+            width=NAME_PX,
+            help="A name that a search has already goes on with it.",
+        )
+        trials = st.number_input(
+            "Trials", 2, 10_000, 30, key=draft.persistent_key("search-trials"), width=TRIALS_PX
+        )
+    space = st.text_area(
+        "Fields to try",
+        find_space_text(recipe) or EXAMPLE,
+        height=260,
+        key=draft.widget_key(f"search-space-{recipe.name}"),
+        help=HELP,
+    )
+    parse_space_text(space, recipe)
+    return name.strip(), int(trials), space
