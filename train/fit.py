@@ -28,6 +28,8 @@ from train.command_line.arguments import (
 )
 from train.command_line.progress import ProgressBar, create_event_display, stop_on_signals
 
+LOCAL = "local"
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -58,6 +60,8 @@ def _train(given: argparse.Namespace, report: Report, stop: Callable[[], bool]) 
         from cxr_core.training.runs.run_folder import RunFolder
 
         _allow_code(recipe or RunFolder.open(given.resume).load_recipe())
+    if given.on != LOCAL:
+        return _train_on_cluster(given, recipe, stop)
     from cxr_core.training.fit import FitOptions, fit, resume
 
     options = FitOptions(report=report, device=given.device, stop=stop)
@@ -72,6 +76,27 @@ def _train(given: argparse.Namespace, report: Report, stop: Callable[[], bool]) 
         retry_of=given.retry_of,
         annotation=make_annotation(given.name, given.tags, given.note),
     )
+
+
+def _train_on_cluster(
+    given: argparse.Namespace, recipe: Recipe | None, stop: Callable[[], bool]
+) -> Path:
+    """The same run on the nodes of a Ray cluster; its folder shows how it gets on."""
+    from cxr_core.scale.train_on_ray import ClusterRun, fit_on_cluster, new_run_folder
+
+    run = given.resume or given.run or new_run_folder(recipe)
+    print(f"training on {given.on}: {run}", file=sys.stderr)
+    request = ClusterRun(
+        run=run.absolute(),
+        recipe=recipe,
+        data=tuple(given.data),
+        version=given.version,
+        retry_of=given.retry_of,
+        annotation=make_annotation(given.name, given.tags, given.note),
+        device=given.device,
+        workers=given.workers,
+    )
+    return fit_on_cluster(request, given.on, stop)
 
 
 def _allow_code(recipe: Recipe) -> None:
@@ -109,6 +134,18 @@ def _create_parser() -> argparse.ArgumentParser:
         help="let the recipe's own Python files run with your rights, from now on and as they are now",
     )
     parser.add_argument("--device", default="auto", help=DEVICE)
+    parser.add_argument(
+        "--on",
+        default=LOCAL,
+        metavar="ADDRESS",
+        help="local (default), or a Ray cluster: ray://HOST:PORT, HOST:PORT, auto, or ray for one started here",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        help="processes on the cluster (default: one for each core, or GPU)",
+    )
     parser.add_argument(
         "--version", default="1.0.0", help="the version of the model written (default 1.0.0)"
     )

@@ -1,7 +1,7 @@
 """One process, or several that train one network together, as torchrun starts them.
 
-torchrun tells each process its rank through RANK, WORLD_SIZE and LOCAL_RANK. Each process sees its share of every
-batch; the first one writes.
+torchrun tells each process its rank through RANK, WORLD_SIZE and LOCAL_RANK, and so does whoever else starts them. Each
+process sees its share of every batch; the first one writes.
 """
 
 import os
@@ -93,7 +93,7 @@ class DistributedContext:
 
 @contextmanager
 def join_processes(device: str) -> Iterator[DistributedContext]:
-    """This process, joined with the others of its run while the block runs.
+    """This process, joined with the others of its run while the block runs. They may be joined already.
 
     device: auto, cpu or cuda. Raises RunError for a device that is not there, or when the others cannot be reached.
     """
@@ -105,6 +105,10 @@ def join_processes(device: str) -> Iterator[DistributedContext]:
     if count == 1:
         yield DistributedContext(own_device)
         return
+    context = DistributedContext(own_device, int(os.environ["RANK"]), count, local_rank)
+    if distributed.is_initialized():
+        yield context
+        return
     backend = "nccl" if own_device.type == "cuda" else "gloo"
     try:
         distributed.init_process_group(backend, timeout=TIMEOUT)
@@ -113,6 +117,6 @@ def join_processes(device: str) -> Iterator[DistributedContext]:
             f"the {count} processes of this run could not find each other: {error}"
         ) from error
     try:
-        yield DistributedContext(own_device, int(os.environ["RANK"]), count, local_rank)
+        yield context
     finally:
         distributed.destroy_process_group()
