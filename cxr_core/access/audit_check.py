@@ -48,17 +48,21 @@ class _Walk:
     place: str = ""
     lines: int = 0
     hash_at_head: str | None = None  # of the line that the head record names
+    has_known: bool = False  # whether a line has the hash that was noted elsewhere
 
 
-def verify_log(folder: Path) -> AuditReport:
-    """Walk over every line of an audit log. Raises AuditError when there is none, or a file cannot be read."""
+def verify_log(folder: Path, known: str = "") -> AuditReport:
+    """Walk over every line of an audit log. Raises AuditError when there is none, or a file cannot be read.
+
+    known: the hash of a line, noted elsewhere before: a log that was written anew has no such line.
+    """
     if not list_files(folder) and read_head(folder) is None:
         raise AuditError(
             f"there is no audit log in {printable(folder)}; if there was one, it was removed as a whole"
         )
     try:
         with hold_log(folder):
-            return _verify(folder)
+            return _verify(folder, known)
     except Timeout as error:
         raise AuditError("another process holds the audit log; try again") from error
     except (OSError, RecordError) as error:
@@ -76,7 +80,7 @@ def list_entries(folder: Path) -> Iterator[JsonObject]:
         raise AuditError(f"the audit log cannot be read: {error}") from error
 
 
-def _verify(folder: Path) -> AuditReport:
+def _verify(folder: Path, known: str) -> AuditReport:
     files, head = list_files(folder), read_head(folder)
     problems = _find_missing_files(files, head)
     walk = _Walk()
@@ -85,7 +89,10 @@ def _verify(folder: Path) -> AuditReport:
             problem = _check_line(walk, line, f"line {line.place} of {path.name}", head)
             if problem:
                 problems.append(problem)
+            walk.has_known |= line.sha256 == known
     problems += _check_head(walk, head)
+    if known and not walk.has_known:
+        problems.append(f"no line has the hash {known}: the log was written anew, or cut")
     return AuditReport(
         lines=walk.lines, files=len(files), last=walk.sha256, problems=tuple(problems)
     )

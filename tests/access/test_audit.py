@@ -172,6 +172,20 @@ def test_verifying_in_a_shell_tells_by_its_status(
     assert "1 line is missing before line 1 of audit-000001.jsonl" in capsys.readouterr().out
 
 
+def test_a_log_that_was_written_anew_lacks_the_hash_that_was_noted(
+    log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noted = hashlib.sha256(log_lines(log)[11]).hexdigest()
+    assert audit_command.main(["--known", noted]) == 0
+    for file in (*log.glob("audit-*"), log / "head.json"):
+        file.unlink()
+    for _ in range(30):
+        record("reading", film=FILM)
+    assert verify_log(log).problems == ()
+    assert audit_command.main(["--known", noted]) == 1
+    assert f"no line has the hash {noted}" in capsys.readouterr().out
+
+
 def test_no_log_at_all_is_no_good_log(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert audit_command.main(["--verify"]) == 3
     assert "there is no audit log" in capsys.readouterr().err

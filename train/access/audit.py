@@ -29,14 +29,16 @@ def main(arguments: list[str] | None = None) -> int:
     accept_any_text()
     given = _parser().parse_args(arguments)
     try:
-        return _verify() if given.verify else _show(given.last, given.film)
+        if given.verify or given.known:
+            return _verify(given.known)
+        return _show(given.last, given.film)
     except SilhouetteError as error:
         print(f"audit: {error}", file=sys.stderr)
         return REFUSED
 
 
-def _verify() -> int:
-    report = verify_log(audit_folder())
+def _verify(known: str) -> int:
+    report = verify_log(audit_folder(), known)
     for problem in report.problems:
         print(problem)
     lines, files = format_count(report.lines, "lines"), format_count(report.files, "files")
@@ -64,6 +66,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m cxr_core audit", description=__doc__)
     parser.add_argument(
         "--verify", action="store_true", help="look whether every line is there and unchanged"
+    )
+    parser.add_argument(
+        "--known",
+        default="",
+        metavar="HASH",
+        help="verify, and look for the line whose hash an earlier --verify printed",
     )
     parser.add_argument(
         "--last", type=_parse_count, default=LAST, metavar="N", help=f"lines to show ({LAST})"
