@@ -84,7 +84,10 @@ def _train_on_cluster(
     """The same run on the nodes of a Ray cluster; its folder shows how it gets on."""
     from cxr_core.scale.train_on_ray import ClusterRun, fit_on_cluster, new_run_folder
 
-    run = given.resume or given.run or new_run_folder(recipe)
+    run = given.resume or given.run
+    if run is None:
+        assert recipe is not None  # without --resume there is one
+        run = new_run_folder(recipe)
     print(f"training on {given.on}: {run}", file=sys.stderr)
     request = ClusterRun(
         run=run.absolute(),

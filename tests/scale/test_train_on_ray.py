@@ -15,7 +15,8 @@ from cxr_core.training.runs.run_folder import RunFolder
 from tests.lit_films import lit_films
 from tests.training.sweeps.test_seeds import TINY
 
-pytestmark = pytest.mark.process
+# Ray warns of its own settings.
+pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")]
 
 ROOT = Path(__file__).parents[2]
 

@@ -78,7 +78,7 @@ def begin_search(request: SearchRequest, progress: StageProgress) -> SearchFolde
     trial_recipe = replace(recipe, split=f"{SAVED_SPLIT}{split}")
     of_trials = split_manifest(trial_recipe, usable, saved)
     record = SearchRecord(
-        space={name: each.to_json() for name, each in request.space.ranges.items()},
+        space=request.space.ranges,
         data=resolve_data(request.data),
         split=split,
         aside=request.aside,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from cxr_core.errors import RecipeError, RecordError, ScaleError
-from cxr_core.scale.search.space import Choice, SearchSpace, parse_space
+from cxr_core.scale.search.space import SearchRange, SearchSpace
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import format_recipe, load_recipe
 from cxr_core.workspace.atomic import atomic_write
@@ -41,7 +41,7 @@ class SearchRecord(JsonRecord):
     WRITES_DEFAULTS: ClassVar[bool] = True
 
     schema: int = 1
-    space: Mapping[str, Mapping[str, Choice | list[Choice]]]
+    space: Mapping[str, SearchRange]
     data: tuple[PathText, ...]
     split: str
     aside: float = 0.0
@@ -86,7 +86,7 @@ class SearchFolder:
         try:
             record = read_record_file(path / RECORD, SearchRecord)
             recipe = load_recipe(path / RECIPE)
-            space = parse_space(record.space, recipe)
+            space = SearchSpace(record.space)
         except (OSError, RecordError, RecipeError) as error:
             raise ScaleError(
                 f"{printable(path)} holds no search that can be read ({error}); give another --name"

@@ -78,9 +78,9 @@ class SearchRange(JsonRecord):
         for value in (self.low, self.high, self.step):
             if value is not None and spec.kind == "whole" and not value.is_integer():
                 return f"is a whole number, and {value!r} is none"
-        for value in self.list_ends(spec):
-            if problem := spec.find_problem(value):
-                return f"has {value!r} in its space, which {problem}"
+        for end in self.list_ends(spec):
+            if problem := spec.find_problem(end):
+                return f"has {end!r} in its space, which {problem}"
         if self.low >= self.high:
             return f"has low={self.low!r}, which must be below high={self.high!r}"
         return self._find_problem_of_scale()
@@ -130,10 +130,6 @@ class SearchSpace:
     """The fields that a search tries, by their names in a form, in the order of the file."""
 
     ranges: Mapping[str, SearchRange]
-
-    def to_json(self) -> JsonObject:
-        """As the record of a search keeps it."""
-        return {name: each.to_json() for name, each in self.ranges.items()}
 
     def suggest(self, trial: Any) -> dict[str, Choice]:
         """The settings that an Optuna trial tries next."""

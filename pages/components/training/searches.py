@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -143,7 +143,7 @@ def _show_charts(search: SearchFolder, results: SearchResults) -> None:
         )
 
 
-def draw_importance(importance: dict[str, float]) -> go.Figure:
+def draw_importance(importance: Mapping[str, float]) -> go.Figure:
     """A bar for each setting: its share of the variance between trials."""
     names = list(importance)[::-1]
     shares = [importance[name] for name in names]

@@ -1,0 +1,182 @@
+"""Kills scorings of real films: `python -m tests.soak.kill_scorings [--films N] [--count KILLS] [--seed S] [--ray]`.
+
+A folder of films is scored; the command, one of its decoders or, with --ray, a worker or a node of a cluster of three
+nodes on this machine is killed at random moments. Each time the scoring goes on with --resume; at last every film must
+have one row, with the numbers that `read --json` gives for it. Needs the films of $CXR_REAL_DATA, or beside the
+repository.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import psutil
+
+from tests.scale.scoring.bench import read_rows, without_times
+
+ROOT = Path(__file__).parents[2]
+FILMS = "nih_pneumonia_256/images"
+NODE = {"num_cpus": 1, "object_store_memory": 200 << 20}
+
+
+class Scoring:
+    """The command that scores, killed and started again."""
+
+    def __init__(self, films: Path, home: Path, address: str):
+        self.films, self.out, self.address = films, home / "scores", address
+        self.environment = os.environ | {"CXR_WORKSPACE": str(home / "workspace")}
+        self.log = (home / "output.txt").open("ab")
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Begin, or go on."""
+        command = ["score", "--data", str(self.films), "--out", str(self.out), "--resume"]
+        command += ["--films-of-a-shard", "16", "--on", self.address or "local"]
+        return subprocess.Popen(
+            [sys.executable, "-m", "cxr_core", *command],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=self.log,
+            stderr=self.log,
+        )
+
+    def read_one_by_one(self) -> dict[str, Any]:
+        """What `read --json` says of each film."""
+        command = [sys.executable, "-m", "cxr_core", "read", "--json", str(self.films)]
+        done = subprocess.run(
+            command, cwd=ROOT, env=self.environment, capture_output=True, check=False
+        )
+        lines = done.stdout.decode().splitlines()
+        return {json.loads(line)["file"]: without_times(line) for line in lines}
+
+
+class Killer:
+    """Ends something at random. cluster: None for a scoring on this machine."""
+
+    def __init__(self, chance: Random, cluster: Any):
+        self.chance, self.cluster = chance, cluster
+        self.outcomes: Counter[str] = Counter()
+
+    def kill(self, command: subprocess.Popen[bytes]) -> None:
+        """Kill the command, or what works for it."""
+        targets = ["command", "decoder"] if self.cluster is None else ["command", "worker", "node"]
+        target = self.chance.choice(targets)
+        killed = {
+            "command": self._kill_command,
+            "decoder": self._kill_child,
+            "worker": self._kill_worker,
+            "node": self._kill_node,
+        }[target](command)
+        self.outcomes[target if killed else f"{target} not there"] += 1
+
+    def _kill_command(self, command: subprocess.Popen[bytes]) -> bool:
+        if command.poll() is not None:
+            return False
+        command.send_signal(signal.SIGKILL)
+        command.wait()
+        return True
+
+    def _kill_child(self, command: subprocess.Popen[bytes]) -> bool:
+        return self._kill_one(psutil.Process(command.pid).children(recursive=True))
+
+    def _kill_worker(self, command: subprocess.Popen[bytes]) -> bool:
+        workers = [
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if any(word.startswith("ray::Film") for word in process.info["cmdline"] or ())
+        ]
+        return self._kill_one(workers)
+
+    def _kill_node(self, command: subprocess.Popen[bytes]) -> bool:
+        node = self.chance.choice(sorted(self.cluster.worker_nodes, key=str))
+        self.cluster.remove_node(node, allow_graceful=False)
+        self.cluster.add_node(**NODE)
+        return True
+
+    def _kill_one(self, processes: list[psutil.Process]) -> bool:
+        if not processes:
+            return False
+        self.chance.choice(processes).kill()
+        return True
+
+
+def main() -> int:
+    """Kill until the count is reached, let the scoring end, and compare. 1 when a film differs."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak.kill_scorings", description=__doc__)
+    parser.add_argument("--films", type=int, default=2000)
+    parser.add_argument("--count", type=int, default=20, help="kills (default 20)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--pause", type=float, default=20.0, help="most seconds between two kills")
+    parser.add_argument("--ray", action="store_true", help="on a Ray cluster of this machine")
+    given = parser.parse_args()
+    data = Path(os.environ.get("CXR_REAL_DATA", ROOT.parent / "shared" / "data")) / FILMS
+    cluster = start_cluster() if given.ray else None
+    try:
+        with tempfile.TemporaryDirectory() as home:
+            films = link_films(data, Path(home) / "films", given.films)
+            scoring = Scoring(films, Path(home), cluster.address if cluster else "")
+            killer = Killer(Random(given.seed), cluster)
+            disturb(scoring, killer, given.count, given.pause)
+            violations = compare(read_rows(scoring.out), scoring.read_one_by_one())
+    finally:
+        if cluster is not None:
+            cluster.shutdown()
+    for outcome, count in sorted(killer.outcomes.items()):
+        print(f"{count:6} {outcome}")
+    print(f"{given.films} films, {len(violations)} violations")
+    print("\n".join(violations[:20]))
+    return 1 if violations else 0
+
+
+def start_cluster() -> Any:
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    from ray.cluster_utils import Cluster
+
+    head = {**NODE, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    for _ in range(2):
+        cluster.add_node(**NODE)
+    return cluster
+
+
+def link_films(data: Path, folder: Path, count: int) -> Path:
+    """A folder with links to the first films of some data."""
+    folder.mkdir()
+    for film in sorted(data.rglob("*.png"))[:count]:
+        (folder / film.name).symlink_to(film)
+    return folder
+
+
+def disturb(scoring: Scoring, killer: Killer, kills: int, pause_s: float) -> None:
+    """Score with so many kills, then to the end."""
+    command = scoring.start()
+    for _ in range(kills):
+        time.sleep(killer.chance.uniform(1, pause_s))
+        killer.kill(command)
+        if command.poll() is not None:
+            command = scoring.start()
+    while command.wait() != 0:
+        command = scoring.start()
+
+
+def compare(rows: list[dict[str, Any]], expected: dict[str, Any]) -> list[str]:
+    """What is wrong with the rows, a line each."""
+    times = Counter(row["file"] for row in rows)
+    violations = [f"{file}: {count} rows" for file, count in times.items() if count != 1]
+    violations += [f"{file}: no row" for file in expected if file not in times]
+    for row in rows:
+        if without_times(row["json"]) != expected.get(row["file"]):
+            violations.append(f"{row['file']}: other numbers than read --json gives")
+    return violations
+
+
+if __name__ == "__main__":
+    sys.exit(main())
