@@ -21,6 +21,8 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from cxr_core.access.actor import Role
+from cxr_core.access.permission import perform_action
 from cxr_core.data.manifest import AppliedLayer, Manifest
 from cxr_core.errors import DataError, RecordError
 from cxr_core.known_findings import is_finding_key, order_findings
@@ -28,7 +30,6 @@ from cxr_core.presentation.wording import finding_name, format_count
 from cxr_core.workspace.json_files import write_json
 from cxr_core.workspace.json_record import Fraction, JsonRecord, read_record_file
 from cxr_core.workspace.jsonl import utc_now
-from cxr_core.workspace.log import log_task
 from cxr_core.workspace.paths import workspace
 
 REFERENCE = "labels:"  # what a layer's name begins with where a folder or a dataset could stand
@@ -196,7 +197,7 @@ def list_layers(dataset: str | None = None) -> list[LabelLayer]:
     return [layer for layer in layers if dataset in (None, layer.record.dataset)]
 
 
-@log_task("deletion of a label layer")
+@perform_action("deletion of a label layer", Role.ADMIN)
 def delete_layer(name: str) -> None:
     """Remove a layer; the data's own labels were never touched. One that is gone already is no error."""
     with _hold_layers():

@@ -8,6 +8,8 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 
+from cxr_core.access.actor import Role
+from cxr_core.access.permission import perform_action
 from cxr_core.errors import FeedbackError
 from cxr_core.feedback.films import ProjectFilm, pictures_folder
 from cxr_core.feedback.projects import Project
@@ -15,7 +17,7 @@ from cxr_core.feedback.store import erase_deleted_rows, feedback_folder, read_st
 from cxr_core.workspace.log import log_task
 
 
-@log_task("deletion of a project")
+@perform_action("deletion of a project", Role.ADMIN)
 def delete_project(project: Project) -> None:
     """Delete a project with its films, verdicts, queue and adjudications. Label layers and exports stay.
 

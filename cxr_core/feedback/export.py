@@ -11,6 +11,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from cxr_core.access.actor import Role
+from cxr_core.access.permission import perform_action
 from cxr_core.data.registry import list_datasets
 from cxr_core.data.splits.holdout import hash_patient
 from cxr_core.errors import DataError, FeedbackError
@@ -22,12 +24,11 @@ from cxr_core.known_findings import find_finding
 from cxr_core.presentation.wording import finding_name
 from cxr_core.workspace.atomic import atomic_folder
 from cxr_core.workspace.json_files import JsonObject
-from cxr_core.workspace.log import log_task
 
 LABELS_FILE, BOXES_FILE, FILMS_FOLDER = "labels.csv", "boxes.json", "films"
 
 
-@log_task("export of a project")
+@perform_action("export of a project", Role.RESEARCHER)
 def export_project(project: Project, out: Path, holdout_share: float = 0.1) -> Path:
     """Write a project into a new folder. Returns the path of its table.
 

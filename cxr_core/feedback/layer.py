@@ -1,5 +1,7 @@
 """Makes a label layer of what readers decided in a review: the labels that training and evaluation use by its name."""
 
+from cxr_core.access.actor import Role
+from cxr_core.access.permission import perform_action
 from cxr_core.data.label_layers import Label, LabelBox, LabelDecision, LabelLayer, save_layer
 from cxr_core.errors import FeedbackError
 from cxr_core.feedback.consensus import Judgement, list_judgements
@@ -12,6 +14,7 @@ from cxr_core.workspace.json_record import parse_record
 LABELS: dict[str, Label | None] = {"suspected": 1, "not_suspected": 0, "unsure": None}
 
 
+@perform_action("label layer", Role.RESEARCHER)
 def make_layer(project: Project, name: str, note: str = "") -> LabelLayer:
     """Keep the decisions of a review as a label layer; cases on which readers still differ are left out.
 

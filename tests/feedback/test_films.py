@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
+from cxr_core.access.actor import Actor, Role, acting_as
 from cxr_core.data.cache.worker import hash_pixels
 from cxr_core.data.prepare import prepare_dataset
-from cxr_core.errors import FeedbackError
+from cxr_core.errors import AccessRefused, FeedbackError
 from cxr_core.feedback import deletion
 from cxr_core.feedback.deletion import delete_film, delete_project, finish_deletions
 from cxr_core.feedback.export import export_project, find_held_out_films
@@ -285,3 +286,16 @@ def test_the_log_names_neither_film_nor_project(
     assert "export of a project" in log
     assert "deletion of a project" in log
     assert not any(text in log for text in (film.pixels_sha256[:12], "study", project.id, "Ada"))
+
+
+def test_who_may_only_read_neither_exports_nor_deletes_a_project(
+    project: Project, tmp_path: Path
+) -> None:
+    keep(project, 1)
+    with acting_as(Actor("somebody", Role.READER)):
+        with pytest.raises(AccessRefused, match="needs the role researcher"):
+            export_project(project, tmp_path / "out")
+        with pytest.raises(AccessRefused, match="needs the role admin"):
+            delete_project(project)
+    assert list_projects() == [project]
+    assert not (tmp_path / "out").exists()
