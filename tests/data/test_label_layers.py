@@ -26,6 +26,7 @@ from cxr_core.data.prepare import open_data, open_registered, prepare_dataset, r
 from cxr_core.data.registry import Dataset
 from cxr_core.errors import DataError, RunError
 from cxr_core.evaluation.evaluate import describe_data
+from cxr_core.evaluation.report.document import build_films_paragraphs
 from cxr_core.training import fit
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.run_data import split_manifest
@@ -283,6 +284,15 @@ def test_a_run_is_not_resumed_with_other_labels(dataset: Dataset, tmp_path: Path
     with pytest.raises(RunError, match=r"the labels of .* have changed since it began"):
         fit._require_same_layers(changed, manifest, tmp_path)
     assert manifest.training_data()["label_layers"]
+
+
+def test_the_report_of_an_evaluation_says_by_which_labels_it_judged(dataset: Dataset) -> None:
+    save("better", decide(0, 1, 0))
+    data = describe_data(open_data(["films", "labels:better"]))
+    sentences = [paragraph.text for paragraph in build_films_paragraphs(data, "test")]
+    assert sentences[-1] == (
+        "Judged with the label layer better: 1 label changed on 1 film of all splits."
+    )
 
 
 def test_commands_name_a_layer_as_one_more_part_of_the_data() -> None:

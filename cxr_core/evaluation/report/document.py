@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from cxr_core.data.label_layers import describe_applied
 from cxr_core.evaluation.metrics.results import EvaluatedData
 from cxr_core.evaluation.population import describe_population
 from cxr_core.evaluation.report.svg import SvgChart
@@ -112,10 +113,13 @@ def describe_source(data: EvaluatedData, split: str) -> str:
 def build_films_paragraphs(data: EvaluatedData, split: str) -> list[Paragraph]:
     """How many films of how many patients were evaluated, and which films of the split were left out."""
     counts = f"{format_count(data.films, 'films')} of {format_count(data.patients, 'patients')}"
-    lead = Paragraph(f"Evaluated on {counts}: {describe_source(data, split)}.", "lead")
-    if split == OUT_OF_FOLD:  # those are of the recipe's population
-        return [lead]
-    return [lead, Paragraph(describe_population(data))]
+    paragraphs = [Paragraph(f"Evaluated on {counts}: {describe_source(data, split)}.", "lead")]
+    if split != OUT_OF_FOLD:  # those are of the recipe's population
+        paragraphs.append(Paragraph(describe_population(data)))
+    layers = [
+        f"Judged with the {describe_applied(layer)} of all splits." for layer in data.label_layers
+    ]
+    return paragraphs + [Paragraph(sentence) for sentence in layers]
 
 
 def build_split_warning(split: str) -> list[Paragraph]:
