@@ -101,4 +101,6 @@ def report_watching(card: ModelCard, finding: str, scores: FindingScores) -> Wat
 
 
 def _format_share(share: float | None) -> str:
-    return "of none" if share is None else format_percent(share)
+    if share is None:
+        return "of none"
+    return format_percent(share) if 0 < share < 1 else f"{100 * share:.0f} %"  # not "<1 %" of none

@@ -59,7 +59,9 @@ def test_after_an_accepted_test_readings_that_moved_are_drift() -> None:
     make_test(shift=0.0)
     assert report().drift.verdict == "drifted"
     assert report().needs_attention
-    assert "Drift:" in next(report().describe())
+    sentence, week = report().describe()
+    assert "Drift:" in sentence
+    assert week == f"{WEEK}: 8,000 films, refused 0 %; 8,000 with a verdict, undecided 0 %"
 
 
 def test_drift_means_nothing_while_a_shift_is_not_corrected() -> None:
