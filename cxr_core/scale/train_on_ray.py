@@ -77,11 +77,19 @@ def fit_on_cluster(request: ClusterRun, address: str, stop: Callable[[], bool]) 
         workers = request.workers or _count_workers(ray, use_gpu)
         _require_room(ray, workers, use_gpu)
         with _forward_stop(ray, stop) as stop_request:
-            trainer = _create_trainer(ray, request, stop_request, workers, use_gpu)
-            try:
-                trainer.fit()
-            except ray.train.v2.api.exceptions.TrainingFailedError as error:
-                raise _find_own_error(error, request.run) from error
+            for attempt in range(MAX_FAILURES + 1):
+                trainer = _create_trainer(ray, request, stop_request, workers, use_gpu)
+                try:
+                    trainer.fit()
+                    break
+                except ray.train.v2.api.exceptions.TrainingFailedError as error:
+                    own = find_own_error(error)
+                    if (
+                        own is not None
+                    ):  # a node that is lost is worth another attempt, a mistake is not
+                        raise own from error
+                    if attempt == MAX_FAILURES or stop():
+                        raise _explain_loss(error, request.run) from error
     return request.run / "model"
 
 
@@ -105,7 +113,6 @@ def _create_trainer(
         run_config=train.RunConfig(
             name=request.run.name,
             storage_path=str(workspace().absolute() / "ray"),
-            failure_config=train.FailureConfig(max_failures=MAX_FAILURES),
         ),
     )
 
@@ -185,8 +192,8 @@ def _require_room(ray: ModuleType, workers: int, use_gpu: bool) -> None:
         )
 
 
-def _find_own_error(error: Exception, run: Path) -> SilhouetteError:
-    """The error of this program that ended a process, else a sentence about the cluster."""
+def find_own_error(error: Exception) -> SilhouetteError | None:
+    """The error of this program that ended a process; None where a process or a node was lost."""
     failures: Sequence[object] = list(getattr(error, "worker_failures", {}).values())
     for failure in failures:
         for cause in (
@@ -198,6 +205,10 @@ def _find_own_error(error: Exception, run: Path) -> SilhouetteError:
                 return TrainingStopped(str(cause))
             if isinstance(cause, SilhouetteError):
                 return RunError(str(cause))
+    return None
+
+
+def _explain_loss(error: Exception, run: Path) -> RunError:
     first = (str(error).strip() or type(error).__name__).splitlines()[-1]
     return RunError(
         f"the run ended on the cluster ({first:.200}); what it has kept lies in {run}. Resume it with --resume, on any "

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
-from cxr_core.errors import RunError, ScaleError, TrainingStopped
-from cxr_core.scale.train_on_ray import ClusterRun, fit_on_cluster
+from cxr_core.errors import DataError, RunError, ScaleError, TrainingStopped
+from cxr_core.scale.train_on_ray import ClusterRun, find_own_error, fit_on_cluster
 from cxr_core.training.recipe.recipe_file import format_recipe
 from cxr_core.training.runs.run_folder import RunFolder
 from tests.lit_films import lit_films
@@ -42,6 +42,8 @@ def weights(run: Path) -> dict:
     return load_file(run / "model" / "weights.safetensors")
 
 
+@pytest.mark.slow  # Ray Train starts eight processes before it trains
+@pytest.mark.timeout(1500)
 def test_two_nodes_make_the_run_of_torchrun_bit_for_bit_and_resume_it(home, cluster, monkeypatch):
     monkeypatch.setenv("CXR_WORKSPACE", str(home / "workspace"))
     request = ClusterRun(
@@ -60,6 +62,7 @@ def test_two_nodes_make_the_run_of_torchrun_bit_for_bit_and_resume_it(home, clus
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_a_stopped_run_goes_on_on_another_number_of_processes(home, cluster, monkeypatch):
     monkeypatch.setenv("CXR_WORKSPACE", str(home / "workspace"))
     run = home / "stopped"
@@ -69,6 +72,22 @@ def test_a_stopped_run_goes_on_on_another_number_of_processes(home, cluster, mon
     resumed = ClusterRun(run=run, device="cpu", workers=1)
     fit_on_cluster(resumed, cluster.address, lambda: False)
     assert (run / "model" / "card.json").is_file()
+
+
+class WorkersFailed(Exception):
+    """As Ray Train raises it."""
+
+    def __init__(self, failure: Exception):
+        super().__init__("Training failed due to worker errors:")
+        self.worker_failures = {1: failure}
+
+
+def test_the_error_of_a_process_is_told_as_its_own():
+    stopped = find_own_error(WorkersFailed(TrainingStopped("stopped at step 3")))
+    assert isinstance(stopped, TrainingStopped)
+    damaged = find_own_error(WorkersFailed(DataError("no films")))
+    assert (type(damaged), str(damaged)) == (RunError, "no films")
+    assert find_own_error(WorkersFailed(OSError("the node has gone"))) is None
 
 
 def test_more_processes_than_the_cluster_has_are_refused(cluster, tmp_path):
