@@ -16,7 +16,8 @@ from cxr_core.models.store import load_card
 from cxr_core.training.preconditions import find_label_problem, load_registered_films
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import load_named_recipe
-from cxr_core.training.run_data import select_population
+from cxr_core.training.run_data import find_run, select_population
+from cxr_core.workspace.paths import workspace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,7 @@ def plan_next_model(
     labels are of one class; DataError, RecipeError and ModelError as opening these does.
     """
     folder, card = _choose_model(findings, model)
-    chosen = load_named_recipe(recipe or str(card.training.get("recipe")))
+    chosen = load_named_recipe(recipe) if recipe else _find_recipe(card)
     chosen = replace(chosen, init=folder.parent.name)
     films = select_population(chosen, load_registered_films(data))
     if problem := find_label_problem(chosen, films):
@@ -55,6 +56,17 @@ def plan_next_model(
         f"{describe_labels(films)}"
     )
     return NextModel(recipe=chosen, data=tuple(data), model=card.model, sentence=sentence)
+
+
+def _find_recipe(card: ModelCard) -> Recipe:
+    """The recipe of the run that a model was published from, else the one that its card names. Raises RecipeError."""
+    published = card.training.get("published")
+    run_name = published.get("run") if isinstance(published, dict) else None
+    if isinstance(run_name, str) and run_name == Path(run_name).name:
+        run = find_run(workspace() / "runs" / run_name)
+        if run is not None:
+            return run.load_recipe()
+    return load_named_recipe(str(card.training.get("recipe")))
 
 
 def _choose_model(findings: Sequence[str], model: str) -> tuple[Path, ModelCard]:

@@ -1,5 +1,7 @@
 """The plan of the run that learns from readers' labels: which model it starts from, and when there is none to plan."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,20 @@ def test_the_model_in_use_is_trained_further(
         "tiny 1.0.0 is trained further by the recipe tiny, on films. Labels: those of the data, with the label layer "
         "better; readers decided 1 of these 6 films."
     )
+
+
+def test_the_recipe_is_that_of_the_run_that_the_model_came_from(
+    workspace: Path, in_use: list[Path], tmp_path: Path
+) -> None:
+    write_dataset(tmp_path / "films", LABELS)
+    RunFolder.create(RECIPE, RunManifest(), workspace / "runs" / "first")
+    training = {"published": {"run": "first"}, "recipe": "pneumonia-children"}
+    card = tiny_card(training=training)
+    in_use[:] = [tiny_model(tmp_path / "published", card)]
+    planned = plan_next_model(("films",), ["pneumonia"])
+    assert planned.recipe == replace(RECIPE, init="tiny")
+    shutil.rmtree(workspace / "runs" / "first")
+    assert plan_next_model(("films",), ["pneumonia"]).recipe.name == "pneumonia-children"
 
 
 def test_labels_of_one_class_are_refused(recipe: str, in_use: list[Path], tmp_path: Path) -> None:
