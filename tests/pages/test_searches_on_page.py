@@ -49,8 +49,9 @@ def test_a_search_shows_its_best_trial_what_matters_and_how_much_too_good_it_loo
 
 
 def test_the_best_settings_go_into_the_form_of_a_run(
-    app: AppTest, runs: FakeRuns, search: SearchFolder
+    app: AppTest, runs: FakeRuns, search: SearchFolder, workspace: Path
 ) -> None:
+    register_dataset(workspace)
     app.session_state[f"search-{search.name}"] = True
     open_page(app, "train")
     assert "**Best so far: trial" in visible_text(app)
@@ -64,10 +65,8 @@ def test_the_best_settings_go_into_the_form_of_a_run(
     assert rate.value == pytest.approx(best.settings["dropout"], abs=1e-6)
 
 
-def test_a_search_is_started_from_the_form(
-    app: AppTest, runs: FakeRuns, workspace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    register_dataset()
+def test_a_search_is_started_from_the_form(app: AppTest, runs: FakeRuns, workspace: Path) -> None:
+    register_dataset(workspace)
     open_page(app, "train", tab="Start a run")
     kind = next(each for each in app.segmented_control if each.label == "What to start")
     kind.set_value("A search").run()

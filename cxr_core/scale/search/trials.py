@@ -64,8 +64,7 @@ def _run_trial(study: Study, given: GivenTrial, options: FitOptions) -> None:
         reason = str(error)
     record_validation_use(search.record.split_sha256, search.name, given.number)
     study.finish(given, value, reason)
-    if value is None:
-        _remove_checkpoints(search.trial_folder(given.number))
+    _remove_checkpoints(search.trial_folder(given.number))
 
 
 def _train_seeds(
@@ -130,6 +129,6 @@ class _Watch:
 
 
 def _remove_checkpoints(trial: Path) -> None:
-    """A pruned trial is never resumed; its curves stay."""
+    """A trial that has ended is never resumed; its curves, and the models of a complete one, stay."""
     for run in trial.glob("seed-*"):
         shutil.rmtree(run / CHECKPOINTS, ignore_errors=True)
