@@ -1,5 +1,7 @@
 """Every benchmark runs through at a trial size, so that none is found broken on the day it is needed."""
 
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -7,12 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[1]
 SUPPORT = {"__init__", "__main__", "served", "table"}
-BENCHMARKS = sorted(
-    path.stem for path in (ROOT / "benchmarks").glob("*.py") if path.stem not in SUPPORT
-)
+FOLDER = ROOT / "benchmarks"
+PACKAGES = [path.parent for path in FOLDER.glob("*/__init__.py")]
+BENCHMARKS = sorted({path.stem for path in [*FOLDER.glob("*.py"), *PACKAGES]} - SUPPORT)
 IN_A_BROWSER = {"data_page", "page", "training_page"}
 
 
@@ -39,6 +42,23 @@ def test_a_trial_run_prints_a_row_for_each_figure(name: str) -> None:
     rows = done.stdout.splitlines()[1:]
     assert rows
     assert all(re.search(r" +(-?[\d.]+|nan) ", row) for row in rows), done.stdout
+    if name == "gpu":
+        path = Path(os.environ["CXR_WORKSPACE"], "benchmarks", "gpu.json")
+        kept = json.loads(path.read_text())
+        assert kept["device"] == "CPU"
+        assert len(kept["rows"]) == len(rows) - 1  # how long all took is a key of its own
+        for row, printed in zip(kept["rows"], rows, strict=False):
+            assert printed.startswith(row["what"])
+
+
+@pytest.mark.process
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_without_a_cuda_device_it_is_said_what_would_be_measured() -> None:
+    done = run("gpu")
+    assert done.returncode == 0
+    (_, sentence) = done.stdout.splitlines()
+    assert "no CUDA device, so nothing was measured" in sentence
+    assert "DenseNet-121, EfficientNet-B0 and ResNet-50" in sentence
 
 
 def test_an_unknown_benchmark_is_answered_with_the_known_ones() -> None:

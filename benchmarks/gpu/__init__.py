@@ -6,6 +6,7 @@ does not fit the memory, a run killed and resumed, two processes on the device, 
 synthetic and weights random. A trial run does the same on the CPU with tiny networks.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -48,8 +49,9 @@ def rows() -> Iterator[Row]:
             yield row
     seconds = time.monotonic() - began
     yield Row("all of this", seconds, "s", "<= 480")
-    path = workspace() / "benchmarks" / f"{SIZES.device}.json"
+    path = workspace() / "benchmarks" / "gpu.json"
     path.parent.mkdir(parents=True, exist_ok=True)
+    print(f"written: {path}", file=sys.stderr)
     write_json(
         path,
         {

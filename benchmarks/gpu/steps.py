@@ -68,7 +68,7 @@ def measure_eager(backbone: str, sizes: Sizes) -> Iterator[Row]:
             "float32": lambda: _train_on_one_batch(in_full, on_device),
         }
         speed = measure_speeds(ways, sizes, device)
-        named = f"{backbone}, {sizes.side} px, batch {sizes.batch}, bfloat16, eager"
+        named = f"{backbone}, {sizes.side} px, batch {sizes.batch}, bf16"
         ceiling = speed["one batch"]
         yield Row(f"{named}: on one batch", statistics.median(ceiling), "img/s", "")
         yield Row(
@@ -102,7 +102,7 @@ def measure_compiled(backbone: str, sizes: Sizes) -> Iterator[Row]:
         began = time.perf_counter()
         _train_on_one_batch(compiled, loader, steps=1)
         _wait_for(device)
-        named = f"{backbone}, {sizes.side} px, batch {sizes.batch}, bfloat16, compiled"
+        named = f"{backbone}, {sizes.side} px, batch {sizes.batch}, bf16, compiled"
         yield Row(f"{named}: first step", time.perf_counter() - began, "s", "")
         ways: dict[str, Callable[[], None]] = {
             "one batch": lambda: _train_on_one_batch(compiled, loader),

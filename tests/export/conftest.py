@@ -6,14 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cxr_core.models.exported.record import ExportCheck, ExportRecord
+from cxr_core.models.exported.record import AurocChange, ExportCheck, ExportRecord
 from cxr_core.reading.classifier import Classifier
 from cxr_core.scale.export.export import Exported, export_network, install
 from cxr_core.scale.export.files import write_network
 from tests.tiny import tiny_model
 
 FOUND_EQUAL = ExportCheck(
-    films=600, patients=300, source="films of a test", largest_difference=1e-6, verdicts_changed=0
+    films=600,
+    patients=300,
+    source="films of a test",
+    largest_difference=1e-6,
+    verdicts_changed=0,
+    auroc={"cardiomegaly": AurocChange(torch=0.9, exported=0.9)},
 )
 
 

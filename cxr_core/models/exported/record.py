@@ -31,7 +31,7 @@ EXPORT_AGAIN = "export the model again"
 
 
 @dataclass(frozen=True, kw_only=True)
-class AurocChange:
+class AurocChange(JsonRecord):
     """The AUROC of one finding on the films of a check, by torch and by the exported network."""
 
     torch: Fraction
