@@ -34,7 +34,7 @@ class Bench:
             self.spool,
             self.archive,
             clock=self.clock,
-            chance=random.Random(7),
+            rng=random.Random(7),
         )
 
     def add_read_film(self, number: int) -> str:

@@ -24,7 +24,12 @@ from pynetdicom.association import Association
 from pynetdicom.presentation import build_context
 
 from cxr_core.dicom_io.node.film_queue import FilmQueue, State
-from cxr_core.dicom_io.node.intake import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SUCCESS, Intake
+from cxr_core.dicom_io.node.film_store import (
+    CANNOT_UNDERSTAND,
+    OUT_OF_RESOURCES,
+    SUCCESS,
+    FilmStore,
+)
 from cxr_core.dicom_io.node.receiver import Receiver, is_known_peer, list_contexts
 from cxr_core.dicom_io.node.spool import Spool
 from cxr_core.dicom_io.pacs.open_archive import silence_network_libraries
@@ -43,8 +48,8 @@ class Bench:
     def __init__(self, folder: Path, settings: NodeSettings):
         self.settings = settings
         self.spool, self.queue = Spool(folder), FilmQueue(folder)
-        self.intake = Intake(settings, self.queue, self.spool)
-        self.receiver = Receiver(settings, self.intake, lambda: None)
+        self.store = FilmStore(settings, self.queue, self.spool)
+        self.receiver = Receiver(settings, self.store, lambda: None)
 
     @property
     def names(self) -> list[str]:
@@ -80,7 +85,7 @@ def serve(folder: Path, **settings: Any) -> Iterator[Bench]:
         yield bench
     finally:
         bench.receiver.stop()
-        bench.intake.close()
+        bench.store.close()
         bench.queue.close()
 
 
@@ -270,7 +275,7 @@ def test_a_message_longer_than_agreed_is_not_even_read(bench: Bench) -> None:
 
 
 def test_a_port_that_is_taken_is_told(bench: Bench) -> None:
-    other = Receiver(bench.settings, bench.intake, lambda: None)
+    other = Receiver(bench.settings, bench.store, lambda: None)
     with pytest.raises(NodeError, match=f"port {bench.settings.port}.*another node"):
         other.start()
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from cxr_core.access.actor import Actor, Role, acting_as
 from cxr_core.dicom_io.node import overview, switch
@@ -11,7 +12,7 @@ from cxr_core.dicom_io.node.spool import Spool, node_folder
 from cxr_core.errors import AccessRefused, NodeError
 from cxr_core.workspace.process_id import current_process
 from tests.node.bench import IDENTITY, PEER, arrive, make_film
-from tests.pages.app_bench import find_button, open_page, start_app, visible_text
+from tests.pages.app_bench import find_button, open_page, visible_text
 
 SETTINGS = f"""
 [archives.main]
@@ -24,7 +25,7 @@ peers = [{{ae_title = "{PEER}", address = "10.0.0.7"}}]
 @pytest.fixture
 def dead_film(workspace: Path) -> str:
     """A node whose only film could not be decoded; the name of its files."""
-    workspace.mkdir()
+    workspace.mkdir(exist_ok=True)
     (workspace / "pacs.toml").write_text(SETTINGS)
     data = make_film(1)
     Spool(node_folder()).write_film(arrive(data).name, data)
@@ -36,8 +37,8 @@ def dead_film(workspace: Path) -> str:
     return film.name
 
 
-def test_it_says_who_may_send_and_what_became_of_films(dead_film: str) -> None:
-    app = open_page(start_app(), "node")
+def test_it_says_who_may_send_and_what_became_of_films(dead_film: str, app: AppTest) -> None:
+    open_page(app, "node")
     text = visible_text(app).replace("\\", "")
     assert f"{PEER} (10.0.0.7)" in text
     assert "The node is not running." in text
@@ -46,8 +47,8 @@ def test_it_says_who_may_send_and_what_became_of_films(dead_film: str) -> None:
     assert not [word for word in IDENTITY if word in text + str(app.dataframe[0].value)]
 
 
-def test_a_dead_film_is_tried_again_or_deleted(dead_film: str) -> None:
-    app = open_page(start_app(), "node")
+def test_a_dead_film_is_tried_again_or_deleted(dead_film: str, app: AppTest) -> None:
+    open_page(app, "node")
     find_button(app, "Try again").click().run()
     with FilmQueue(node_folder()) as queue:
         (film,) = queue.list_films([State.RECEIVED])
@@ -58,13 +59,15 @@ def test_a_dead_film_is_tried_again_or_deleted(dead_film: str) -> None:
     assert not app.dataframe
 
 
-def test_the_switch_starts_and_stops_it(dead_film: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_switch_starts_and_stops_it(
+    dead_film: str, app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The process itself is started in tests/node/test_node.py."""
     running: list[object] = []
     monkeypatch.setattr(switch, "start_node", lambda: running.append(current_process()))
     monkeypatch.setattr(switch, "stop_node", lambda _: not running.clear())
     monkeypatch.setattr(overview, "find_node_process", lambda: running[0] if running else None)
-    app = open_page(start_app(), "node")
+    open_page(app, "node")
     find_button(app, "Start").click().run()
     app.run()
     assert f"process {current_process().pid}" in visible_text(app)
@@ -73,8 +76,8 @@ def test_the_switch_starts_and_stops_it(dead_film: str, monkeypatch: pytest.Monk
     assert "not running" in visible_text(app)
 
 
-def test_what_the_settings_lack_is_told(workspace: Path) -> None:
-    app = open_page(start_app(), "node")
+def test_what_the_settings_lack_is_told(app: AppTest) -> None:
+    open_page(app, "node")
     assert "pacs.toml" in app.error[0].value
 
 

@@ -31,11 +31,11 @@ class Delivery:
         archive: Archive,
         *,
         clock: Callable[[], float] = time.time,
-        chance: random.Random | None = None,
+        rng: random.Random | None = None,
     ):
-        """clock: seconds since 1970.  chance: of the waits after failures."""
+        """clock: seconds since 1970.  rng: of the waits after failures."""
         self._queue, self._spool, self._archive = queue, spool, archive
-        self._clock, self._chance = clock, chance or random.Random()
+        self._clock, self._rng = clock, rng or random.Random()
         self._failures = 0  # of the archive, one after another
 
     def send_due(self, is_stopping: Callable[[], bool]) -> int:
@@ -50,7 +50,7 @@ class Delivery:
                     confirmed += self._deliver(film)
                     self._failures = 0
                 except ArchiveUnreachable:
-                    wait_s = compute_wait_s(self._failures, self._chance)
+                    wait_s = compute_wait_s(self._failures, self._rng)
                     self._failures += 1
                     self._queue.postpone_sending(UNREACHABLE, self._clock() + wait_s)
                     count_details(unreachable=1)
@@ -90,14 +90,14 @@ class Delivery:
         if film.attempts + 1 >= MOST_CONFIRMATIONS:
             self._queue.mark(film, State.DEAD, NOT_CONFIRMED)
             return
-        wait_s = compute_wait_s(film.attempts, self._chance)
+        wait_s = compute_wait_s(film.attempts, self._rng)
         self._queue.postpone(film, NOT_CONFIRMED, self._clock() + wait_s)
 
 
-def compute_wait_s(failures: int, chance: random.Random) -> float:
+def compute_wait_s(failures: int, rng: random.Random) -> float:
     """How long to wait after so many failures before this one: twice as long each time, up to a limit.
 
     Between half of that and all of it, by chance, so that several nodes do not come back at once.
     """
     longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(failures, 20))
-    return longest * (0.5 + chance.random() / 2)
+    return longest * (0.5 + rng.random() / 2)

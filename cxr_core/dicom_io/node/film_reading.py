@@ -1,12 +1,17 @@
 """Reads the films that are ready, in batches as `read FOLDER` does, and puts their results on disk to be sent.
 
+Results are made in a second thread while the next films are read: a PDF takes about as long as the networks.
+
 The result objects of a film, with their UIDs, are on disk before the queue says that it was read: whatever happens
 after that, the same objects are sent, and the film is not read again.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import replace
+from functools import partial
 
 from cxr_core.access.audit import record_reading
 from cxr_core.decisions import DEFAULT_DECISION
@@ -27,10 +32,14 @@ FILM_MISSING = "film_missing"  # its file is gone
 HEADER_DISAGREES = "header_disagrees"  # header and pixels are not of one size
 REFUSED = "refused"
 ACTOR = "node"  # in the audit log
+MOST_IN_THE_MAKING = (
+    4  # films whose results are made while others are read; their pixels are in memory
+)
+Outcome = tuple[Examination, Reading]
 
 
 class FilmReading:
-    """Reads films out of the queue. One thread uses it."""
+    """Reads films out of the queue. One thread uses it, and has a second one for the time of `read_ready`."""
 
     def __init__(
         self,
@@ -67,19 +76,31 @@ class FilmReading:
         if first is None:
             return
         claimed: deque[tuple[QueuedFilm, bytes]] = deque()
-        with log_task("reading", source="node"):
+        making: deque[tuple[QueuedFilm, Future[Outcome]]] = deque()
+        with log_task("reading", source="node"), ThreadPoolExecutor(1, "results") as maker:
             try:
                 for examination in reader.examine_many(self._load_films(first, claim, claimed)):
                     film, data = claimed[0]
-                    self._on_reading(self._finish(film, data, examination, reader, profile))
+                    make = partial(self._finish, film, data, examination, reader, profile)
+                    making.append((film, maker.submit(copy_context().run, make)))
                     claimed.popleft()
-                    cards = [output.card for output in examination.outputs]
-                    record_reading(examination.sha256, cards, who=ACTOR)
+                    self._settle(making, MOST_IN_THE_MAKING)
                     if is_stopping():
                         break
+                self._settle(making, 0)
             finally:
-                for film, _ in claimed:
+                wait([future for _, future in making if not future.cancel()])
+                for film, _ in (*making, *claimed):
                     self._queue.put_back(film)
+
+    def _settle(self, making: deque[tuple[QueuedFilm, "Future[Outcome]"]], at_most: int) -> None:
+        """Tell of films whose results are on disk, and wait until at most so many are not."""
+        while making and (len(making) > at_most or making[0][1].done()):
+            examination, reading = making[0][1].result()
+            making.popleft()
+            self._on_reading(reading)
+            cards = [output.card for output in examination.outputs]
+            record_reading(examination.sha256, cards, who=ACTOR)
 
     def _load_films(
         self,
@@ -106,12 +127,12 @@ class FilmReading:
         examination: Examination,
         reader: FilmExaminer,
         profile: SiteProfile | None,
-    ) -> Reading:
-        """Write a film's results, or why there are none; its reading."""
+    ) -> Outcome:
+        """Write a film's results, or why there are none."""
         reading = interpret(examination, Patient(), DEFAULT_DECISION, {}, profile)
         if reading.status == "refused":
             self._set_aside(film, examination)
-            return reading
+            return examination, reading
         try:
             header = self._headers.read(data)
             reading = self._compare_with_prior(header, reading, reader)
@@ -123,7 +144,7 @@ class FilmReading:
         else:
             self._spool.write_results(film.name, [encode_object(each) for each in objects])
             self._queue.mark_read(film, [str(each.SOPInstanceUID) for each in objects])
-        return reading
+        return examination, reading
 
     def _set_aside(self, film: QueuedFilm, examination: Examination) -> None:
         """A file that does not decode is dead; a picture that is no frontal chest film is passed over."""

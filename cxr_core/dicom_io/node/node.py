@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cxr_core.dicom_io.node.delivery import Delivery
 from cxr_core.dicom_io.node.film_queue import WITH_FILES, FilmQueue, QueuedFilm, State
 from cxr_core.dicom_io.node.film_reading import FilmReading
-from cxr_core.dicom_io.node.intake import Intake
+from cxr_core.dicom_io.node.film_store import FilmStore
 from cxr_core.dicom_io.node.priors import PriorFilms
 from cxr_core.dicom_io.node.receiver import Receiver
 from cxr_core.dicom_io.node.spool import LOCK, Spool, node_folder
@@ -82,8 +82,8 @@ class _Node:
         self._stop, self._stack = stop, stack
         self._reading_wanted, self._sending_wanted = threading.Event(), threading.Event()
         self._watcher = Watcher()
-        intake = stack.enter_context(closing(Intake(settings, queue, spool)))
-        self._receiver = Receiver(settings, intake, self._reading_wanted.set)
+        store = stack.enter_context(closing(FilmStore(settings, queue, spool)))
+        self._receiver = Receiver(settings, store, self._reading_wanted.set)
 
     def work(self, results: Archive, priors: Archive | None, on_ready: Callable[[], None]) -> None:
         """Receive, read and send. results: where results go.  priors: where priors come from."""

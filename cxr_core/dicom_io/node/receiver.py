@@ -23,7 +23,7 @@ from pynetdicom.presentation import (
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.transport import ThreadedAssociationServer
 
-from cxr_core.dicom_io.node.intake import CANNOT_UNDERSTAND, Intake
+from cxr_core.dicom_io.node.film_store import CANNOT_UNDERSTAND, FilmStore
 from cxr_core.dicom_io.pacs.settings import NodeSettings, PeerSettings
 from cxr_core.errors import NodeError
 from cxr_core.film.decoding.dicom import COMPRESSED, NATIVE
@@ -39,9 +39,9 @@ CALLING_UNKNOWN = (0x01, 0x01, 0x03)
 class Receiver:
     """Listens for films. start and stop are called once."""
 
-    def __init__(self, settings: NodeSettings, intake: Intake, notify: Callable[[], None]):
-        """intake: takes each film.  notify: called after a film has come, and when an association has ended."""
-        self._settings, self._intake, self._notify = settings, intake, notify
+    def __init__(self, settings: NodeSettings, store: FilmStore, notify: Callable[[], None]):
+        """store: takes each film.  notify: called after a film has come, and when an association has ended."""
+        self._settings, self._store, self._notify = settings, store, notify
         self._max_bytes = settings.max_film_mb << 20
         self._names: dict[Association, str] = {}
         self._sockets: dict[Association, socket.socket] = {}
@@ -131,7 +131,7 @@ class Receiver:
         assert isinstance(request, C_STORE)
         if isinstance(request.DataSet, _Excess):
             return CANNOT_UNDERSTAND
-        status = self._intake.take(
+        status = self._store.store(
             event.encoded_dataset(),
             class_uid=str(request.AffectedSOPClassUID),
             instance_uid=str(request.AffectedSOPInstanceUID),

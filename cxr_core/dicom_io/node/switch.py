@@ -49,8 +49,8 @@ def start_node() -> ProcessId:
         child.kill()
         child.wait()
         output.seek(0)
-        said = output.read(MOST_OUTPUT).decode(errors="replace").strip()
-    raise NodeError(f"The node did not start. {said.removeprefix('node: ')}")
+        error = output.read(MOST_OUTPUT).decode(errors="replace").strip()
+    raise NodeError(f"The node did not start. {error.removeprefix('node: ')}")
 
 
 @perform_action("stop of the node", Role.ADMIN)
@@ -72,6 +72,6 @@ def stop_node(within_s: float) -> bool:
 def _wait_until_ready(child: "subprocess.Popen[bytes]") -> bool:
     """Whether the node says in time that it receives films; its end of the pipe closes when it ends."""
     assert child.stdout is not None
-    with child.stdout as said:
-        readable, _, _ = select.select([said], [], [], STARTS_WITHIN_S)
-        return bool(readable) and bool(said.readline())
+    with child.stdout as stdout:
+        readable, _, _ = select.select([stdout], [], [], STARTS_WITHIN_S)
+        return bool(readable) and bool(stdout.readline())

@@ -65,12 +65,17 @@ class ReportPage:
     ratio: RatioSection | None
     limitations: tuple[str, ...]
     not_assessed: str
-    appendix: Appendix
+    appendix: Appendix | None
     footer: str
 
 
-def build_page(report: Report, prior: Report | None = None) -> ReportPage:
-    """The page of a report. prior: an earlier film of the same patient to compare with."""
+def build_page(
+    report: Report, prior: Report | None = None, with_appendix: bool = True
+) -> ReportPage:
+    """The page of a report. prior: an earlier film of the same patient to compare with.
+
+    with_appendix: its heatmaps take longer to draw than all else.
+    """
     reading = report.reading
     title = "Chest radiograph report"
     notices: tuple[str, ...] = (NOTICE,)
@@ -92,7 +97,7 @@ def build_page(report: Report, prior: Report | None = None) -> ReportPage:
         ratio=build_ratio_section(reading, prior.reading if prior else None, limitations),
         limitations=limitations,
         not_assessed=_write_not_assessed(reading),
-        appendix=build_appendix(report, prior),
+        appendix=build_appendix(report, prior) if with_appendix else None,
         footer=f"Silhouette {report.software_version}, {time}. {NOTICE}",
     )
 

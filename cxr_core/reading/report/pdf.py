@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fpdf import FPDF
 from fpdf.fonts import TTFFont
+from fpdf.image_parsing import SETTINGS
 
 from cxr_core.presentation.palette import BLUE, PURPLE, VERMILION
 from cxr_core.reading.report.appendix import Appendix
@@ -32,7 +33,7 @@ def render_pdf_report(report: Report, prior: Report | None = None, appendix: boo
 
     prior: an earlier film of the same patient to compare with.  appendix: whether the appendix is printed too.
     """
-    page = build_page(report, prior)
+    page = build_page(report, prior, with_appendix=appendix)
     pdf = ReportPdf(page.footer)
     pdf.set_title(page.title)  # never the file's name: it may be that of a patient
     pdf.set_creator(f"Silhouette {report.software_version}")
@@ -42,7 +43,7 @@ def render_pdf_report(report: Report, prior: Report | None = None, appendix: boo
     _write_findings(pdf, page)
     _write_pictures_and_sections(pdf, page)
     _write_signature(pdf)
-    if appendix:
+    if page.appendix is not None:
         pdf.add_page()
         _write_appendix(pdf, page.appendix)
     return bytes(pdf.output())
@@ -53,6 +54,9 @@ class ReportPdf(FPDF):
 
     def __init__(self, footer_text: str):
         super().__init__(format="A4")
+        SETTINGS.compression_level = (
+            1  # without losses as any; the default takes five times as long
+        )
         fonts = find_fonts()
         self.add_font(FONT, "", fonts / "DejaVuSans.ttf")
         self.add_font(FONT, "B", fonts / "DejaVuSans-Bold.ttf")

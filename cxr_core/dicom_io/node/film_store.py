@@ -36,7 +36,7 @@ FILM_CLASSES = frozenset(
 NO_FILM_CLASS = "no_film_class"  # the reason for which an image is passed over
 
 
-class Intake:
+class FilmStore:
     """Takes instances of several associations, one after another where the header is read."""
 
     def __init__(self, settings: NodeSettings, queue: FilmQueue, spool: Spool):
@@ -50,7 +50,7 @@ class Intake:
         with self._lock:
             self._headers.close()
 
-    def take(self, data: bytes, *, class_uid: str, instance_uid: str, association: str) -> int:
+    def store(self, data: bytes, *, class_uid: str, instance_uid: str, association: str) -> int:
         """Take one instance, as a DICOM file, and return its status.
 
         After success the disk has it and the queue knows it, or it came before, or it is an image but no film.
