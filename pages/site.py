@@ -10,6 +10,7 @@ from pages.components.markdown import plain
 from pages.components.session import site_page_state
 from pages.components.sign_in.door import may_open
 from pages.components.site.acceptance import show_comparison, show_verdict
+from pages.components.site.archive import show_archive
 from pages.components.site.decisions import show_local_decisions
 from pages.components.site.films import choose_films
 from pages.components.site.history import show_history
@@ -18,7 +19,13 @@ from pages.components.site.installation import (
     offer_installation,
     show_installed,
 )
-from pages.components.site.page_state import ACCEPTANCE, HISTORY, WATCHING, SitePageState
+from pages.components.site.page_state import (
+    ACCEPTANCE,
+    ARCHIVE,
+    HISTORY,
+    WATCHING,
+    SitePageState,
+)
 from pages.components.site.progress import show_running_step
 from pages.components.site.recalibration import offer_recalibration, show_recalibration
 from pages.components.site.selection import Question, choose_question
@@ -50,6 +57,7 @@ def page() -> None:
         ACCEPTANCE: lambda: show_acceptance(state, question),
         WATCHING: lambda: show_watching(state, question),
         HISTORY: lambda: show_history(question),
+        ARCHIVE: lambda: show_archive(state),
     }
     tabs = st.tabs(
         list(contents), default=state.tab, key=state.widget_key("tab"), on_change="rerun"

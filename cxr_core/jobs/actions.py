@@ -26,6 +26,7 @@ from cxr_core.jobs.queue import enqueue, move_in_queue
 from cxr_core.jobs.records import (
     EndRecord,
     EvaluationRequest,
+    ScoringRequest,
     SubmittedTraining,
     read_text,
     read_texts,
@@ -259,6 +260,24 @@ def submit_evaluation_into(folder: Path, request: EvaluationRequest) -> Job:
     return load_job_in(folder)
 
 
+def submit_scoring(data: tuple[str, ...], name: str) -> Job:
+    """Queue the scoring of an archive, or go on with the one of that name. data: as `cxr_core score` takes it.
+
+    Raises RunError for a name that cannot be one, or that belongs to a scoring of other data, and as when an evaluation
+    is submitted.
+    """
+    if not re.fullmatch(r"\w[\w.+=-]{0,69}", name):
+        raise RunError(
+            f"a scoring cannot be named {name!r:.80}; use up to 70 letters, digits, dots, = and -"
+        )
+    folder = files.runs_folder().parent / "scorings" / name
+    request = ScoringRequest(data=tuple(map(_lasting_name, data)))
+    former = files.read_request(folder)
+    if isinstance(former, ScoringRequest) and former.data != request.data:
+        raise RunError(f"{name} is a scoring of {', '.join(former.data)}; choose another name")
+    return submit_evaluation_into(folder, request)
+
+
 def submit_again(job: str) -> Job:
     """Put an evaluation or a search that has ended into its queue again. Raises RunError as when it was submitted."""
     folder = files.find_job_folder(job)
@@ -371,7 +390,9 @@ def _file_name(text: str) -> str:
 
 
 def _lasting_name(data: str) -> str:
-    """A registered name as it is, a folder so that it means the same wherever it is read."""
+    """A registered name or a URI as it is, a folder so that it means the same wherever it is read."""
+    if "://" in data:
+        return data
     return os.path.abspath(data) if os.sep in data or os.path.exists(data) else data
 
 

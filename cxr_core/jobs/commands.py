@@ -3,17 +3,27 @@
 import sys
 from pathlib import Path
 
-from cxr_core.jobs.records import EvaluationRequest, SearchRequest, SubmittedTraining
+from cxr_core.jobs.records import (
+    EvaluationRequest,
+    ScoringRequest,
+    SearchRequest,
+    SubmittedTraining,
+)
 from cxr_core.training.runs import run_files
 
 TRAIN, EVALUATE = "train.fit", "train.evaluate"
 AVERAGE, CROSS_VALIDATE, SEARCH = "train.average", "train.cross_validate", "train.search"
 SPACE = "space.toml"  # of a search, beside its recipe
+SCORE = "train.verbs.score"
+SCORES = "scores"  # of a scoring, in the job's folder
 SEVERAL_PROCESSES = "torch.distributed.run"
 
 
 def build_job_command(folder: Path, request: SubmittedTraining | EvaluationRequest) -> list[str]:
     """The command that carries out a job: program and arguments."""
+    if isinstance(request, ScoringRequest):
+        command = [sys.executable, "-m", SCORE, f"--out={folder / SCORES}", "--resume"]
+        return [*command, *(f"--data={name}" for name in request.data)]
     if isinstance(request, SearchRequest):
         return _search_command(folder, request)
     if isinstance(request, EvaluationRequest):

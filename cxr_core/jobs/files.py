@@ -33,6 +33,7 @@ from cxr_core.workspace.process_id import ProcessId
 from cxr_core.workspace.process_lock import find_lock_holder
 
 METRICS = "metrics.json"  # of an evaluation
+SCORING_FINISHED = "scores/manifest.json"  # of a scoring, written last
 SEARCH_FINISHED = "finished.json"  # of a search whose trials have all ended
 JOB_TAG = "CXR_JOB"  # the environment of a job's processes holds the job's folder under this name
 MAX_BYTES = 2**20  # of one of a job's files
@@ -42,6 +43,7 @@ EVALUATIONS = (
     "runs/[!.]*/evaluation",
     "runs/[!.]*/evaluation/[!.]*",
     "searches/[!.]*",
+    "scorings/[!.]*",
 )
 
 
@@ -83,7 +85,7 @@ def list_run_folders() -> list[Path]:
 
 
 def list_evaluation_job_folders() -> list[Path]:
-    """The folders of all evaluations and searches that are or were jobs, in the order of their paths."""
+    """The folders of all evaluations, searches and scorings that are or were jobs, in the order of their paths."""
     root = runs_folder().parent
     folders: list[Path] = []
     for pattern in EVALUATIONS:
@@ -149,7 +151,7 @@ def remove_records(folder: Path, *names: str) -> None:
 
 def stamp_figures(folder: Path) -> str:
     """A text that differs with each result that is written to a folder, whatever the clock says; empty for none."""
-    for name in (METRICS, SEARCH_FINISHED):
+    for name in (METRICS, SEARCH_FINISHED, SCORING_FINISHED):
         with contextlib.suppress(OSError):
             status = (folder / name).stat()
             return f"{status.st_mtime_ns}:{status.st_ino}"

@@ -1,4 +1,4 @@
-"""Defines a job: a training run, an evaluation or a search, what was requested, and how it is getting on."""
+"""Defines a job: a training run, an evaluation, a search or a scoring, what was requested, and how it is getting on."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ State = Literal[
     "failed",  # it ended with an error
     "interrupted",  # it ended without a message: killed, out of memory, or the machine was restarted
 ]
-Kind = Literal["training", "evaluation", "search"]
+Kind = Literal["training", "evaluation", "search", "scoring"]
 Action = Literal["move", "stop", "force_stop", "resume", "retry", "delete", "dismiss"]
 LIVE: frozenset[State] = frozenset({"starting", "running", "stopping", "frozen", "orphaned"})
 FROZEN_S = 20.0

@@ -11,7 +11,6 @@ from cxr_core.jobs.records import (
     HeartbeatRecord,
     ProcessRecord,
     QueueEntry,
-    SearchRequest,
     SubmittedTraining,
     read_time,
 )
@@ -72,11 +71,6 @@ class JobRecords:
     def is_evaluation(self) -> bool:
         """Whether the job is an evaluation; else it is a training run."""
         return isinstance(self.request, EvaluationRequest)
-
-    @property
-    def is_search(self) -> bool:
-        """Whether the job is a search, which is carried out as an evaluation is."""
-        return isinstance(self.request, SearchRequest)
 
     @property
     def is_finished(self) -> bool:

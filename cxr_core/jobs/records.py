@@ -95,6 +95,18 @@ class SearchRequest(EvaluationRequest):
         return None
 
 
+@dataclass(frozen=True, kw_only=True)
+class ScoringRequest(EvaluationRequest):
+    """An archive to be scored by the installed models. data: as `cxr_core score` takes it."""
+
+    kind: Literal["scoring"] = "scoring"  # type: ignore[assignment]
+
+    @property
+    def run(self) -> Path | None:
+        """None: it is of no run."""
+        return None
+
+
 def parse_request(record: JsonObject) -> SubmittedTraining | EvaluationRequest:
     """What request.json asks for. Raises RecordError."""
     before = record.get("wanted")  # of version 0.1
@@ -103,6 +115,8 @@ def parse_request(record: JsonObject) -> SubmittedTraining | EvaluationRequest:
         record = {**before, "kind": "evaluation", "data": data, "split": split}
     if record.get("kind") == "search":
         return SearchRequest.from_json(record)
+    if record.get("kind") == "scoring":
+        return ScoringRequest.from_json(record)
     if record.get("kind") == "evaluation":
         return EvaluationRequest.from_json(record)
     return SubmittedTraining.from_json(record)

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from cxr_core.jobs import files
 from cxr_core.jobs.job import FROZEN_S, State
 from cxr_core.jobs.job_records import JobRecords
-from cxr_core.jobs.records import HeartbeatRecord, ProcessRecord, read_int, read_text
+from cxr_core.jobs.records import (
+    EvaluationRequest,
+    HeartbeatRecord,
+    ProcessRecord,
+    read_int,
+    read_text,
+)
 from cxr_core.training.runs import run_files
 from cxr_core.training.runs.events import TRAINING, WRITING, StageBegun
 
@@ -14,6 +20,12 @@ BEGIN_LIMIT_S = 120.0  # a process without its first heartbeat by then is frozen
 WRITING_LIMIT_S = (
     600.0  # a slow or busy disk holds up the heartbeat as well as the file that the run writes
 )
+# What a job does that is no training, and what it leaves, by its kind.
+WORK = {
+    "evaluation": ("Evaluates.", "figures"),
+    "search": ("Searches.", "results"),
+    "scoring": ("Reads films.", "rows"),
+}
 PREPARING = ("", "data")  # events of a training process that does not train yet
 
 
@@ -32,9 +44,8 @@ def derive_status(records: JobRecords) -> Status:
     if records.queue is not None:
         return Status("queued", _waiting_sentence(records.queue.queue))
     if records.is_finished:
-        if records.is_evaluation:
-            result = "results" if records.is_search else "figures"
-            return Status("finished", f"Finished; its {result} are there.")
+        if isinstance(records.request, EvaluationRequest):
+            return Status("finished", f"Finished; its {WORK[records.request.kind][1]} are there.")
         return Status("finished", "Finished; its model is there.")
     if records.leftovers:
         count = len(records.leftovers)
@@ -65,8 +76,8 @@ def _status_of_living(records: JobRecords) -> Status:
             )
     if records.is_stop_asked:
         return Status("stopping", _stopping_sentence(records))
-    if records.is_evaluation:
-        return Status("running", "Searches." if records.is_search else "Evaluates.")
+    if isinstance(records.request, EvaluationRequest):
+        return Status("running", WORK[records.request.kind][0])
     if process is not None and (heartbeat is None or heartbeat.event_name in PREPARING):
         return Status("starting", "Reads its data.")
     return Status("running", _running_sentence(heartbeat))

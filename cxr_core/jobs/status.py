@@ -12,6 +12,7 @@ from cxr_core.jobs.job_records import JobRecords, TaggedProcesses
 from cxr_core.jobs.queue import queue_places
 from cxr_core.jobs.records import (
     EvaluationRequest,
+    ScoringRequest,
     SearchRequest,
     SubmittedTraining,
     read_int,
@@ -89,6 +90,11 @@ def seconds_until_force(folder: Path) -> float:
     if asked_at is None:
         return FORCE_AFTER_S
     return FORCE_AFTER_S - (time.monotonic() - asked_at)
+
+
+def list_scoring_jobs() -> tuple[Job, ...]:
+    """Every scoring of the workspace that is or was a job, in the order of their folders. Starts nothing."""
+    return _list_jobs("scoring")
 
 
 def _list_jobs(kind: Kind) -> tuple[Job, ...]:
@@ -195,6 +201,8 @@ def _evaluation_job(records: JobRecords, request: EvaluationRequest, status: Sta
 def describe_request(request: EvaluationRequest) -> str:
     """What an evaluation is of: `pneumonia-children on the test split of films`."""
     data = ", ".join(Path(name).name for name in request.data) or "its data"
+    if isinstance(request, ScoringRequest):
+        return f"scoring of {data}"
     if isinstance(request, SearchRequest):
         return f"search for settings of {request.model} on {data}"
     if request.folds:

@@ -27,7 +27,7 @@ from cxr_core.reading.site_profile import ModelProfile, SiteProfile
 from cxr_core.scale.scoring.columns import Row, build_schema
 from cxr_core.version import VERSION
 from cxr_core.workspace.atomic import atomic_file, remove_unfinished
-from cxr_core.workspace.json_files import write_json
+from cxr_core.workspace.json_files import read_json_object, write_json
 from cxr_core.workspace.json_record import Count, JsonRecord, read_record_file
 from cxr_core.workspace.jsonl import utc_now
 from cxr_core.workspace.paths import printable
@@ -334,6 +334,15 @@ def read_shard_counts(path: Path) -> ScoringCounts:
         return ScoringCounts.from_json(metadata["counts"])
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, RecordError) as error:
         raise _damaged(path, error) from error
+
+
+def read_manifest_counts(path: Path) -> ScoringCounts | None:
+    """The counts of a scoring as it was when a command ended last; None before, and where they are damaged."""
+    content = read_json_object(path / COUNTS)
+    try:
+        return None if content is None else ScoringCounts.from_json(content.get("counts"))
+    except RecordError:
+        return None
 
 
 def describe_counts(counts: ScoringCounts) -> str:

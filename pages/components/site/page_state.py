@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # the first paint does without numpy
     from cxr_core.site.recalibration import LocalRecalibration
     from cxr_core.site.validation_scores import FindingScores
 
-ACCEPTANCE, WATCHING, HISTORY = "Acceptance", "Watching", "History"
+ACCEPTANCE, WATCHING, HISTORY, ARCHIVE = "Acceptance", "Watching", "History", "Archive"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -36,6 +36,7 @@ class RunDraft:
         None  # where the initial weights come from; None: as the recipe says
     )
     retry_of: str = ""
+    trial: str = ""  # of a search, in words, whose settings the recipe has
     annotation: RunAnnotation = NO_ANNOTATION
     estimate_key: str = ""  # of the last estimate that was started
     preview: BatchPreview | None = None  # the films drawn last
@@ -105,9 +106,15 @@ class TrainPageState:
         self.draft = RunDraft(recipe=recipe, data=data, retry_of=run.id, annotation=annotation)
         self.switch_view(START)
 
-    def prefill_recipe(self, recipe: Recipe, data: tuple[str, ...]) -> None:
-        """Fill in the form with a recipe and data, to be changed or started."""
-        self.draft = RunDraft(recipe=recipe, data=data)
+    def prefill_trial(self, trial: str, recipe: Recipe, data: tuple[str, ...]) -> None:
+        """Fill in the form with the recipe and data of a search's trial, to be changed or started."""
+        self.draft = RunDraft(recipe=recipe, data=data, trial=trial)
+        self.switch_view(START)
+
+    def prefill_next_model(self, recipe: Recipe, data: tuple[str, ...], sentence: str) -> None:
+        """Fill in the form for a model that learns further from readers' labels. sentence: what it begins with."""
+        self.draft = RunDraft(recipe_name=recipe.name, recipe=recipe, recipe_picked=True, data=data)
+        self.message = sentence
         self.switch_view(START)
 
     def remember_progress(self, run: str, progress: RunProgress) -> RunProgress:

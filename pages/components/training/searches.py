@@ -204,7 +204,8 @@ def _fill_in_form(state: TrainPageState, search: SearchFolder, trial: TrialResul
 
     try:
         recipe = apply_settings(search.recipe, trial.settings)
-        state.prefill_recipe(recipe, search.record.data)
+        trial_name = f"trial {trial.number} of {search.name}"
+        state.prefill_trial(trial_name, recipe, search.record.data)
     except SilhouetteError as error:
         state.error = str(error)
 

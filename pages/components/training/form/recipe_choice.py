@@ -15,9 +15,10 @@ FIRST_RECIPE = "cardiomegaly-adults"  # where it can start
 
 
 def ask_recipe(draft: RunDraft) -> None:
-    """Ask for a recipe and describe it; a retry starts with the recipe of its run."""
-    if draft.retry_of and draft.recipe is not None:
-        _show_recipe_of_run(draft)
+    """Ask for a recipe and describe it; a retry starts with the recipe of its run, or of a search's trial."""
+    origin = draft.retry_of or draft.trial
+    if origin and draft.recipe is not None:
+        _show_recipe_of_run(draft, origin)
         return
     recipes, obstacles = cache.load_recipes(), cache.find_recipe_obstacles(draft.data or ())
     names = sorted(recipes, key=lambda name: (name in obstacles, name != FIRST_RECIPE))
@@ -41,10 +42,10 @@ def ask_recipe(draft: RunDraft) -> None:
     _show_obstacles(obstacles)
 
 
-def _show_recipe_of_run(draft: RunDraft) -> None:
+def _show_recipe_of_run(draft: RunDraft, origin: str) -> None:
     assert draft.recipe is not None
     st.markdown(
-        f"The recipe of **{plain(draft.retry_of)}**, to be changed below. :small[{plain(draft.recipe.summary)}]"
+        f"The recipe of **{plain(origin)}**, to be changed below. :small[{plain(draft.recipe.summary)}]"
     )
     if st.button(
         "Start from another recipe",
@@ -52,7 +53,7 @@ def _show_recipe_of_run(draft: RunDraft) -> None:
         icon=":material/undo:",
         key=draft.widget_key("other"),
     ):
-        draft.retry_of, draft.recipe = "", None
+        draft.retry_of, draft.trial, draft.recipe = "", "", None
         st.rerun()
 
 

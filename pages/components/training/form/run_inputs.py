@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cxr_core.data.label_layers import LabelLayer, list_layers
 from cxr_core.data.registry import Dataset, list_datasets
 from cxr_core.data.subsets import Subset, is_reference, list_subsets, load_subset
 from cxr_core.errors import DataError, FileRefused
@@ -33,20 +34,24 @@ WEIGHTS_SOURCES = {
 def ask_data(draft: RunDraft, datasets: Sequence[Dataset]) -> None:
     """Ask for registered datasets and subsets, and show whether each dataset may be trained on."""
     names = [dataset.name for dataset in datasets]
+    registered = frozenset(names)
     if draft.data is None:
         draft.data = tuple(names[:1])
     subsets = {subset.reference: subset for subset in list_subsets()}
-    names += [name for name, subset in subsets.items() if subset.record.dataset in names]
+    layers = {layer.reference: layer for layer in list_layers()}
+    names += [name for name, each in subsets.items() if each.record.dataset in registered]
+    names += [name for name, each in layers.items() if each.record.dataset in registered]
     default = _dataset_names(draft.data, datasets)
     chosen = st.multiselect(
         "Datasets",
         list(dict.fromkeys([*names, *default])),
         default=default,
-        format_func=lambda name: _describe_subset(subsets[name]) if name in subsets else name,
+        format_func=lambda name: _describe_data(name, subsets, layers),
         key=draft.persistent_key("data"),
         placeholder="Choose at least one",
-        help="Datasets and subsets of the Data page. Several datasets are read, checked and split as one; of a dataset "
-        "and a subset, the films in both are used.",
+        help="Datasets and subsets of the Data page, and label layers of the Review page. Several datasets are read, "
+        "checked and split as one; of a dataset and a subset, the films in both are used; a label layer puts what "
+        "readers decided in the place of the labels.",
     )
     draft.data = tuple(chosen)
     with show_errors():
@@ -104,6 +109,18 @@ def _chosen_datasets(data: Sequence[str]) -> list[Dataset]:
     registered = {dataset.name: dataset for dataset in list_datasets()}
     names = [load_subset(name).record.dataset if is_reference(name) else name for name in data]
     return [registered[name] for name in dict.fromkeys(names) if name in registered]
+
+
+def _describe_data(
+    name: str, subsets: Mapping[str, Subset], layers: Mapping[str, LabelLayer]
+) -> str:
+    if name in subsets:
+        return _describe_subset(subsets[name])
+    if name in layers:
+        layer = layers[name]
+        decided = format_count(len(layer.record.decisions), "labels")
+        return f"{layer.name} (readers' labels of {layer.record.dataset}, {decided})"
+    return name
 
 
 def _describe_subset(subset: Subset) -> str:
