@@ -1,6 +1,7 @@
 """From PACS on the Read page: a study is searched, opened and compared, and its results are sent back."""
 
 import time
+from dataclasses import replace
 from datetime import date
 from io import BytesIO
 from pathlib import Path
@@ -21,6 +22,7 @@ from cxr_core.reading.patient import Patient
 from cxr_core.reading.results import Examination, Reading
 from pages.components import cache
 from pages.components.pacs import sending, study_fetch
+from pages.components.pacs.page_state import OpenStudy
 from pages.components.pacs.study_fetch import FILMS_WAITING, StudyFetch
 from pages.components.read import upload as uploads
 from pages.components.read.page_state import ReadPageState, StudyEntry
@@ -349,3 +351,32 @@ def test_films_that_cannot_be_sent_say_why(pacs: AppTest) -> None:
     button = find_button(pacs, "Send results")
     assert button.disabled
     assert button.help == sending.OF_ANOTHER_FORM
+
+
+def test_a_try_that_failed_is_repeated_with_the_same_objects(
+    archive: FakeArchive, monkeypatch: pytest.MonkeyPatch, workspace: Path
+) -> None:
+    data = make_film(pixels=draw_film_pixels())
+    state, entry, reading = make_entry(monkeypatch, data)
+    archive.fails = ArchiveUnreachable("away")
+    with pytest.raises(ArchiveUnreachable):
+        sending.send_results(state, entry, reading, settings(), ("sr",))
+    made = state.unsent["key"].files
+    archive.fails = None
+    sent = sending.send_results(state, entry, reading, settings(), ("sr",))
+    assert tuple(archive.sent) == made
+    assert state.unsent == {}
+    again = sending.send_results(state, entry, reading, settings(), ("sr",))
+    assert again.objects != sent.objects
+
+
+def test_a_film_of_another_patient_than_the_list_said_is_not_sent(
+    archive: FakeArchive, monkeypatch: pytest.MonkeyPatch, workspace: Path
+) -> None:
+    data = make_film(pixels=draw_film_pixels())
+    state, entry, reading = make_entry(monkeypatch, data)
+    state.open_studies["key"] = OpenStudy(study=replace(STUDIES[0], patient_id="OTHER1"))
+    with pytest.raises(FilmRefused, match="another study or patient") as caught:
+        sending.send_results(state, entry, reading, settings(), ("sr",))
+    assert not [word for word in IDENTITY if word in str(caught.value)]
+    assert archive.sent == []

@@ -10,8 +10,9 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext, build_role
 
+from cxr_core.dicom_io.pacs.certificates import trust_authority
 from cxr_core.dicom_io.pacs.settings import DimseSettings
-from cxr_core.errors import ArchiveRefused, ArchiveUnreachable, SettingsError
+from cxr_core.errors import ArchiveRefused, ArchiveUnreachable
 
 CONNECT_S, ASSOCIATE_S, ANSWER_S, SILENCE_S = 10.0, 20.0, 60.0, 60.0
 SUCCESS = 0x0000
@@ -97,13 +98,7 @@ class DimsePeer:
     def _prepare_tls(self) -> tuple[ssl.SSLContext, str] | None:
         if not self._settings.tls:
             return None
-        try:
-            context = ssl.create_default_context(cafile=self._settings.ca_file or None)
-        except OSError as error:
-            raise SettingsError(
-                f"ca_file: the certificates cannot be read ({error.strerror}); name a file in PEM"
-            ) from error
-        return context, self._settings.host
+        return trust_authority(self._settings.ca_file), self._settings.host
 
     def _explain_failure(self, association: Association) -> Exception:
         answer = association.acceptor.primitive

@@ -33,6 +33,7 @@ from cxr_core.dicom_io.pacs.archive import (
     require_few_studies,
     select_priors,
 )
+from cxr_core.dicom_io.pacs.certificates import trust_authority
 from cxr_core.dicom_io.pacs.settings import DicomwebSettings
 from cxr_core.errors import ArchiveRefused, ArchiveUnreachable
 from cxr_core.film.decoding.dicom import BROKEN, silence_libraries
@@ -53,11 +54,15 @@ class DicomwebArchive:
     """An archive with a DICOMweb service. See `Archive`."""
 
     def __init__(self, settings: DicomwebSettings):
-        """Raises SettingsError for a password or token that is not there."""
+        """Raises SettingsError for a password or token that is not there, or certificates that cannot be read."""
         self._address = settings.address
         self._max_bytes = MAX_SEARCH_BYTES
         secret = settings.find_secret()
-        session = requests.Session()
+        if settings.ca_file:
+            trust_authority(
+                settings.ca_file
+            )  # the library would say nothing of a file that it cannot read
+        session = ArchiveSession()
         session.verify = settings.ca_file or True
         if settings.user:
             session.auth = HTTPBasicAuth(settings.user.encode(), secret.encode())
@@ -140,9 +145,15 @@ class DicomwebArchive:
 
     def _holds(self, each: ObjectReference) -> bool:
         with self._explain_errors():
-            answers = self._client.search_for_instances(
-                each.study_uid, search_filters={"SOPInstanceUID": each.instance_uid}
-            )
+            try:
+                answers = self._client.search_for_instances(
+                    each.study_uid, search_filters={"SOPInstanceUID": each.instance_uid}
+                )
+            except requests.HTTPError as error:
+                # Of a study that it does not have, an archive may say so or answer with nothing.
+                if error.response is None or error.response.status_code != HTTPStatus.NOT_FOUND:
+                    raise
+                answers = []
             found = [read_texts(answer, "SOPInstanceUID") for answer in _parse_answers(answers)]
         return (each.instance_uid,) in found
 
@@ -212,6 +223,15 @@ class DicomwebArchive:
                 f"{self._address} cannot answer now (status {status}). Try again later."
             )
         return ArchiveRefused(f"{self._address} refused the request (status {status}).")
+
+
+class ArchiveSession(requests.Session):
+    """A session whose own certificates count: the library prefers REQUESTS_CA_BUNDLE of the environment."""
+
+    def merge_environment_settings(self, *arguments: Any, **named: Any) -> Any:
+        """Proxies and certificates of the environment, but for certificates that the settings name."""
+        merged = super().merge_environment_settings(*arguments, **named)
+        return merged if self.verify is True else {**merged, "verify": self.verify}
 
 
 class BearerToken(AuthBase):

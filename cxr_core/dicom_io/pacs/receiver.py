@@ -4,6 +4,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any, cast
 
+from filelock import FileLock, Timeout
 from pydicom import Dataset
 from pydicom.uid import (
     UID,
@@ -28,6 +29,7 @@ from cxr_core.dicom_io.pacs.settings import DimseSettings
 from cxr_core.errors import ArchiveUnreachable
 from cxr_core.film.decoding.dicom import silence_libraries
 from cxr_core.workspace.outside_files import read_outside_file
+from cxr_core.workspace.paths import workspace
 
 # Each is offered by itself, so that an archive can send a film as it keeps it.
 SYNTAXES = (
@@ -42,6 +44,7 @@ SYNTAXES = (
 )
 COMMITMENT = UID("1.2.840.10008.1.20.1")  # storage commitment, push model (PS3.4 J.3)
 REPORT_S = 60.0  # how long an archive may take to report what it keeps
+WAIT_S = 60.0  # for others that are receiving
 ACCEPTED = 0x0000
 
 
@@ -106,11 +109,15 @@ class CommitmentReport:
 
 
 class Receiver:
-    """Listens at the receiving port during a `with` block, for this one archive."""
+    """Listens at the receiving port during a `with` block, for this one archive.
+
+    The port is one for all tabs and processes of a workspace, so they wait for one another.
+    """
 
     def __init__(self, settings: DimseSettings, our_ae_title: str, handlers: Sequence[Any]):
         """handlers: of pynetdicom's events."""
         self._settings, self._handlers = settings, list(handlers)
+        self._lock = FileLock(workspace() / f".receive-{settings.receive_port}.lock")
         self._entity = ApplicationEntity(our_ae_title)
         self._entity.require_called_aet = True
         self._entity.require_calling_aet = [settings.ae_title]
@@ -121,9 +128,17 @@ class Receiver:
 
     def __enter__(self) -> "Receiver":
         address = (self._settings.receive_address, self._settings.receive_port or 0)
+        workspace().mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(timeout=WAIT_S)
+        except Timeout as error:
+            raise ArchiveUnreachable(
+                f"Others have been receiving from {self._settings.address} for {WAIT_S:.0f} seconds. Try again later."
+            ) from error
         try:
             self._entity.start_server(address, block=False, evt_handlers=self._handlers)
         except OSError as error:
+            self._lock.release()
             raise ArchiveUnreachable(
                 f"The port {address[1]}, at which the archive is to call back, cannot be opened ({error.strerror}). "
                 "Is another program using it? Try again later, or set another receive_port."
@@ -132,3 +147,4 @@ class Receiver:
 
     def __exit__(self, *_: object) -> None:
         self._entity.shutdown()
+        self._lock.release()

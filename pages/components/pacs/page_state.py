@@ -42,6 +42,19 @@ class SentResults:
         return self.missing == 0
 
 
+@dataclass(frozen=True, kw_only=True, repr=False)
+class UnsentResults:
+    """Objects of one film that an archive has not taken: they are sent as they are when the reader tries again.
+
+    kinds, verdicts: as of `SentResults`; others need other objects.  files: DICOM files.
+    """
+
+    kinds: tuple[str, ...]
+    verdicts: tuple[str, ...]
+    objects: tuple[ObjectReference, ...]
+    files: tuple[bytes, ...]
+
+
 @dataclass(kw_only=True, eq=False)
 class PacsState:
     """The search and the fetch of one tab.

@@ -7,13 +7,15 @@ from datetime import datetime
 import streamlit as st
 
 from cxr_core.access.audit import FAILED, record
+from cxr_core.dicom_io.header import FilmHeader
+from cxr_core.dicom_io.header_values import REFUSED
 from cxr_core.dicom_io.object_kinds import KINDS, USUAL_KINDS
 from cxr_core.dicom_io.pacs.archive import Archive, ObjectReference
 from cxr_core.dicom_io.pacs.open_archive import open_archive, open_results_archive
 from cxr_core.dicom_io.pacs.settings import PacsSettings
 from cxr_core.dicom_io.result_writer import describe_result
 from cxr_core.dicom_io.results import build_objects, encode_object
-from cxr_core.errors import ArchiveError, SilhouetteError
+from cxr_core.errors import ArchiveError, FilmRefused, SilhouetteError
 from cxr_core.presentation.wording import call_name, format_percent
 from cxr_core.reading.cardiothoracic.ratio import describe_ratio
 from cxr_core.reading.results import Examination, Reading
@@ -21,7 +23,7 @@ from cxr_core.workspace.log import log_task
 from pages.components.error_boundary import show_errors
 from pages.components.markdown import code, plain
 from pages.components.pacs.headers import find_header
-from pages.components.pacs.page_state import SentResults
+from pages.components.pacs.page_state import SentResults, UnsentResults
 from pages.components.pacs.search import format_patient
 from pages.components.read.film_view import decode_entry
 from pages.components.read.page_state import ReadPageState, StudyEntry
@@ -127,29 +129,63 @@ def send_results(
 ) -> SentResults:
     """Make the objects of a film's reading, send them and ask whether they are held.
 
-    Raises FilmRefused for a film that no result can belong to, and ArchiveError where they could not be sent.
+    Raises FilmRefused for a film that no result can belong to, and ArchiveError where they could not be sent: those
+    that were made are kept, so that another try sends the same ones and the archive has none of them twice.
     """
     models = ", ".join(sorted(f"{f.model} {f.version}" for f in reading.findings if f.model))
     with log_task("sending", source="page") as task:
         try:
-            header = find_header(state, entry)
-            report = describe_result(_with_pixels(entry), reading)
-            objects = build_objects(report, header, kinds)
-            task.count(objects=len(objects))
+            results = _make_results(state, entry, reading, kinds)
+            task.count(objects=len(results.objects))
             archive = open_results_archive(settings)
-            archive.send([encode_object(each) for each in objects])
+            archive.send(results.files)
         except SilhouetteError:
             record("results sent", film=reading.sha256, model=models, outcome=FAILED)
             raise
-        record("results sent", film=reading.sha256, model=models, times=len(objects))
-        references = tuple(ObjectReference.of_dataset(each) for each in objects)
+        state.unsent.pop(entry.key, None)
+        record("results sent", film=reading.sha256, model=models, times=len(results.objects))
         return SentResults(
             at=datetime.now().astimezone(),
             archive=settings.results,
             kinds=kinds,
-            objects=references,
-            verdicts=tuple(list_verdicts(reading)),
-            missing=_count_missing(archive, references),
+            objects=results.objects,
+            verdicts=results.verdicts,
+            missing=_count_missing(archive, results.objects),
+        )
+
+
+def _make_results(
+    state: ReadPageState, entry: StudyEntry, reading: Reading, kinds: tuple[str, ...]
+) -> UnsentResults:
+    """The objects of a reading: those of a try that failed, else new ones."""
+    verdicts = tuple(list_verdicts(reading))
+    unsent = state.unsent.get(entry.key)
+    if unsent is not None and (unsent.kinds, unsent.verdicts) == (kinds, verdicts):
+        return unsent
+    header = find_header(state, entry)
+    _require_same_study(state, entry, header)
+    objects = build_objects(describe_result(_with_pixels(entry), reading), header, kinds)
+    state.unsent[entry.key] = UnsentResults(
+        kinds=kinds,
+        verdicts=verdicts,
+        objects=tuple(ObjectReference.of_dataset(each) for each in objects),
+        files=tuple(encode_object(each) for each in objects),
+    )
+    return state.unsent[entry.key]
+
+
+def _require_same_study(state: ReadPageState, entry: StudyEntry, header: FilmHeader) -> None:
+    """Refuse a film whose own header names another study or patient than the archive did: one of them is wrong."""
+    shown = state.open_studies.get(entry.key)
+    if shown is None:
+        return
+    stated = (shown.study.uid, shown.study.patient_id)
+    own = (header.texts["StudyInstanceUID"], header.texts.get("PatientID", ""))
+    if stated != own:
+        raise FilmRefused(
+            "The header of this film names another study or patient than the archive's list did, so its results are "
+            "not sent. Ask the archive's administrator which of them is right.",
+            REFUSED,
         )
 
 

@@ -2,19 +2,11 @@
 
 import streamlit as st
 
-from cxr_core.dicom_io.pacs.settings import PacsSettings, read_pacs_settings
+from cxr_core.dicom_io.pacs.settings import read_pacs_settings
 from cxr_core.errors import SettingsError
 from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.read.page_state import ReadPageState
-
-
-def find_settings() -> PacsSettings | None:
-    """The settings of archives; None where there are none, and where they are wrong, which `take_from_pacs` says."""
-    try:
-        return read_pacs_settings()
-    except SettingsError:
-        return None
 
 
 def take_from_pacs(state: ReadPageState) -> None:
