@@ -7,6 +7,7 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.filebase import DicomBytesIO
 
+from cxr_core.dicom_io.node import film_reading
 from cxr_core.dicom_io.node.film_queue import FilmQueue, QueuedFilm, State
 from cxr_core.dicom_io.node.film_reading import FilmReading
 from cxr_core.dicom_io.node.node import recover
@@ -155,6 +156,15 @@ def test_films_that_were_asked_for_ahead_are_put_back_as_it_stops(bench: Bench) 
     read = states.count("read")
     assert states == ["read"] * read + ["received"] * (len(names) - read)
     assert len(bench.readings) == read < len(names)
+
+
+def test_a_long_queue_is_read_in_portions(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(film_reading, "MOST_AT_ONCE", 3)
+    names = [bench.add(make_film(number)) for number in range(5)]
+    for count in (3, 5):
+        bench.read()
+        states = [bench.states()[name] for name in names]
+        assert states == ["read"] * count + ["received"] * (5 - count)
 
 
 def test_a_film_whose_file_is_gone_holds_up_nobody(bench: Bench) -> None:

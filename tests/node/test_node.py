@@ -197,7 +197,7 @@ def test_it_ends_when_it_is_told_and_leaves_no_identity_but_that_of_dead_films(
 def test_it_says_what_it_lacks(workspace: Path) -> None:
     with pytest.raises(SettingsError, match=r"no pacs\.toml"):
         start_node()
-    workspace.mkdir()
+    workspace.mkdir(exist_ok=True)
     (workspace / "pacs.toml").write_text('[archives.main]\nurl = "http://localhost:1/dicom-web"\n')
     with pytest.raises(SettingsError, match=r"no table \[node\]"):
         start_node()

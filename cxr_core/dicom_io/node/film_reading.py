@@ -32,6 +32,7 @@ FILM_MISSING = "film_missing"  # its file is gone
 HEADER_DISAGREES = "header_disagrees"  # header and pixels are not of one size
 REFUSED = "refused"
 ACTOR = "node"  # in the audit log
+MOST_AT_ONCE = 64  # films; then models and profile of the site are looked at again
 MOST_IN_THE_MAKING = (
     4  # films whose results are made while others are read; their pixels are in memory
 )
@@ -67,14 +68,14 @@ class FilmReading:
         claim: Callable[[], QueuedFilm | None],
         profile: SiteProfile | None,
         is_stopping: Callable[[], bool],
-    ) -> None:
-        """Read films until none is ready. Raises OSError, NodeError.
+    ) -> bool:
+        """Read films until none is ready, or MOST_AT_ONCE were; whether there was any. Raises OSError, NodeError.
 
         claim: the next film that is ready, or None.  is_stopping: whether to put back what has not been read yet.
         """
         first = claim()
         if first is None:
-            return
+            return False
         claimed: deque[tuple[QueuedFilm, bytes]] = deque()
         making: deque[tuple[QueuedFilm, Future[Outcome]]] = deque()
         with log_task("reading", source="node"), ThreadPoolExecutor(1, "results") as maker:
@@ -92,6 +93,7 @@ class FilmReading:
                 wait([future for _, future in making if not future.cancel()])
                 for film, _ in (*making, *claimed):
                     self._queue.put_back(film)
+        return True
 
     def _settle(self, making: deque[tuple[QueuedFilm, "Future[Outcome]"]], at_most: int) -> None:
         """Tell of films whose results are on disk, and wait until at most so many are not."""
@@ -110,6 +112,7 @@ class FilmReading:
     ) -> Iterator[bytes]:
         """The films' bytes; what is asked for ahead waits in `claimed`."""
         film: QueuedFilm | None = first
+        count = 0
         while film is not None:
             try:
                 data = self._spool.read_film(film.name)
@@ -118,7 +121,8 @@ class FilmReading:
             else:
                 claimed.append((film, data))
                 yield data
-            film = claim()
+            count += 1
+            film = claim() if count < MOST_AT_ONCE else None
 
     def _finish(
         self,

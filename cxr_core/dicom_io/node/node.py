@@ -5,6 +5,7 @@ them may be slow or fail without the others, and the process may end at any mome
 """
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
@@ -40,6 +41,7 @@ if TYPE_CHECKING:  # imports torch
 
 POLL_S = 1.0  # between looks at the queue where nothing has happened
 AFTER_DISK_ERROR_S = 30.0
+FORGET_EVERY_S = 3600.0
 
 
 def run_node(
@@ -59,7 +61,7 @@ def run_node(
             raise NodeError("a node works in this workspace already; stop it before another starts")
         with log_task("node"), ExitStack() as stack:
             queue = stack.enter_context(FilmQueue(folder))
-            recover(queue, spool)
+            _recover(queue, spool)
             silence_network_libraries()
             results = open_results_archive(settings)
             priors = open_search_archive(settings) if node.priors else None
@@ -82,6 +84,7 @@ class _Node:
         self._stop, self._stack = stop, stack
         self._reading_wanted, self._sending_wanted = threading.Event(), threading.Event()
         self._watcher = Watcher()
+        self._forget_at = 0.0
         store = stack.enter_context(closing(FilmStore(settings, queue, spool)))
         self._receiver = Receiver(settings, store, self._reading_wanted.set)
 
@@ -119,11 +122,16 @@ class _Node:
             if registry_fingerprint() != fingerprint:
                 reader, fingerprint = _load_reader(decoders), registry_fingerprint()
             try:
-                reading.read_ready(reader, self._claim, load_profile(), self._stop.is_set)
+                was_ready = reading.read_ready(
+                    reader, self._claim, load_profile(), self._stop.is_set
+                )
             except (OSError, NodeError):
                 self._wait_for_disk()
                 continue
             self._watcher.write()
+            self._forget_old()
+            if was_ready:
+                continue
             self._reading_wanted.wait(POLL_S)
             self._reading_wanted.clear()
 
@@ -145,6 +153,12 @@ class _Node:
         with suppress(NodeError):
             self._queue.recover()
 
+    def _forget_old(self) -> None:
+        if time.monotonic() > self._forget_at:
+            self._forget_at = time.monotonic() + FORGET_EVERY_S
+            with suppress(NodeError):
+                self._queue.forget_old()
+
     def _claim(self) -> QueuedFilm | None:
         if self._stop.is_set():
             return None
@@ -161,7 +175,6 @@ def recover(queue: FilmQueue, spool: Spool) -> None:
     No other node may work in the folder. Raises OSError, NodeError.
     """
     queue.recover()
-    queue.forget_old()
     by_name = {film.name: film for film in queue.list_films([*WITH_FILES])}
     for name in spool.list_names():
         film = by_name.get(name)
@@ -171,6 +184,15 @@ def recover(queue: FilmQueue, spool: Spool) -> None:
             queue.restore(name, State.READ if spool.has_results(name) else State.RECEIVED)
         elif film.state == State.RECEIVED and spool.has_results(name):
             queue.mark_read(film, [r.reference.instance_uid for r in spool.read_results(name)])
+
+
+def _recover(queue: FilmQueue, spool: Spool) -> None:
+    try:
+        recover(queue, spool)
+    except OSError as error:
+        raise NodeError(
+            f"the films of the node cannot be listed or deleted ({error.strerror}); allow it in the workspace"
+        ) from error
 
 
 def _open_spool(folder: Path) -> Spool:

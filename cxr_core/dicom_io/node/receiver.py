@@ -79,7 +79,11 @@ class Receiver:
 
     def stop(self) -> None:
         """End every association and listen no more."""
-        self._entity.shutdown()
+        for association in self._entity.active_associations:
+            if association.is_established:  # pynetdicom cannot abort one that it is rejecting
+                association.abort()
+        if self._server is not None:
+            self._server.shutdown()
         for each in list(self._sockets.values()):
             each.close()
 
