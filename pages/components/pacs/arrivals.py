@@ -90,7 +90,12 @@ def offer_priors(state: ReadPageState, key: str, settings: PacsSettings) -> None
         return
     with priors:
         for place, study in enumerate(shown.priors):
-            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            with st.container(
+                horizontal=True,
+                vertical_alignment="center",
+                gap="small",
+                key=f"pacs-row-prior-{place}",
+            ):
                 st.button(
                     "Compare",
                     key=state.widget_key(f"pacs-prior-{place}"),

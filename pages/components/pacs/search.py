@@ -78,7 +78,9 @@ def _show_studies(state: ReadPageState, settings: PacsSettings, studies: Sequenc
         gap="xsmall", key="pacs-studies", height=360 if len(studies) > 6 else "content"
     ):
         for place, study in enumerate(studies):
-            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            with st.container(
+                horizontal=True, vertical_alignment="center", gap="small", key=f"pacs-row-{place}"
+            ):
                 st.button(
                     "Open",
                     key=state.widget_key(f"pacs-open-{place}"),
