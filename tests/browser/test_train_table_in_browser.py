@@ -86,7 +86,7 @@ def test_runs_are_selected_by_boxes_and_keys_and_sorted_by_a_click(
     page.keyboard.press("Escape")
     expect(selected_rows(page)).to_have_count(0)
 
-    head = page.get_by_role("columnheader", name="Validation")
+    head = page.locator(TABLE).get_by_role("columnheader", name="Validation")
     head.click()
     expect(names).to_have_text(["high", "middle", "low"])
     expect(head).to_have_attribute("aria-sort", "descending")
