@@ -1,15 +1,87 @@
 """Review: projects of verdicts, films worth reading again, disputes between readers, and labels put right."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from cxr_core.access.actor import Role
+from cxr_core.feedback.projects import Project, list_projects
+from cxr_core.feedback.readers import Reader
+from cxr_core.feedback.store import has_store
+from pages.components.error_boundary import show_errors
+from pages.components.feedback.reader_choice import ask_reader
+from pages.components.markdown import plain
+from pages.components.review.disputes import show_disputes
+from pages.components.review.labels import show_labels
+from pages.components.review.page_state import (
+    DISPUTES,
+    LABELS,
+    PROJECT,
+    QUEUE,
+    READ,
+    VIEWS,
+    ReviewPageState,
+)
+from pages.components.review.projects import choose_project, describe_project, show_project
+from pages.components.review.queue_list import show_queue
+from pages.components.review.reading import show_reading
+from pages.components.session import read_page_state, review_page_state
 from pages.components.sign_in.door import may_open
 from pages.components.streamlit_internals import require_app_frame
 
+INTRODUCTION = (
+    "Here readers look at films again where label, model and readers differ, settle what they disagree on, and put "
+    "labels right for the next model. Begin with a project: of films that are kept on the Read page, or of the labels "
+    "of a dataset."
+)
 
+
+@show_errors()
 def page() -> None:
     """The whole page, from top to bottom."""
+    state = review_page_state()
     st.title("Review")
+    projects = list_projects() if has_store() else []
+    if not projects:
+        st.markdown(INTRODUCTION)
+    project = choose_project(state, projects)
+    _show_messages(state)
+    if project is None:
+        return
+    with st.sidebar:
+        reader = ask_reader(read_page_state().feedback, "review-reader")
+    st.caption(plain(describe_project(project)))
+    show_views(state, project, reader)
+
+
+def show_views(state: ReviewPageState, project: Project, reader: Reader | None) -> None:
+    """The parts of the page; only the open one is computed."""
+    tabs = st.tabs(list(VIEWS), default=state.view, key=state.widget_key("view"), on_change="rerun")
+    contents: dict[str, Callable[[Reader], None]] = {
+        READ: lambda one: show_reading(state, project, one),
+        QUEUE: lambda one: show_queue(state, project, one),
+        DISPUTES: lambda one: show_disputes(state, project, one),
+        LABELS: lambda one: show_labels(state, project),
+        PROJECT: lambda one: show_project(state, project),
+    }
+    for (name, show), tab in zip(contents.items(), tabs, strict=True):
+        if not tab.open:
+            continue
+        state.view = name
+        with tab, show_errors():
+            if reader is None:
+                st.info("Enter your name in the sidebar to begin.")
+            else:
+                show(reader)
+
+
+def _show_messages(state: ReviewPageState) -> None:
+    """The outcome of the last action, once."""
+    if state.message:
+        st.toast(plain(state.message))
+    if state.warning:
+        st.warning(plain(state.warning))
+    state.message = state.warning = ""
 
 
 require_app_frame("review")

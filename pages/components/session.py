@@ -17,6 +17,7 @@ from pages.components import cache
 from pages.components.datasets.page_state import DataPageState
 from pages.components.models.page_state import ModelsPageState
 from pages.components.read.page_state import ReadPageState
+from pages.components.review.page_state import ReviewPageState
 from pages.components.site.page_state import SitePageState
 from pages.components.streamlit_internals import current_session_id
 from pages.components.training.page_state import TrainPageState
@@ -82,6 +83,11 @@ def evaluate_page_state() -> EvaluatePageState:
 def models_page_state() -> ModelsPageState:
     """What this tab did last on the Models page."""
     return _get_or_create("models_page", ModelsPageState)
+
+
+def review_page_state() -> ReviewPageState:
+    """What this tab shows on the Review page."""
+    return _get_or_create("review_page", ReviewPageState)
 
 
 def site_page_state() -> SitePageState:

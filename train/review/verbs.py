@@ -88,21 +88,10 @@ def _fill(given: argparse.Namespace) -> None:
 
 def _measure_ratios(project: Project) -> pd.DataFrame:
     """The hearts of a review's films, measured by the segmentation model in use."""
-    from cxr_core.feedback.review.dataset_review import open_review_films, tabulate_ratios
-    from cxr_core.inference import FilmRatios, flag_films, segment_films
-    from cxr_core.reading.cardiothoracic.ratio import estimate_ratio
-    from train.command_line.model_names import load_segmenter_named
+    from cxr_core.feedback.review.measured_hearts import measure_hearts
 
-    segmenter = load_segmenter_named(None)
-    if segmenter is None:
-        raise FeedbackError("no segmentation model is in use, so no heart can be measured")
-    films = open_review_films(project)
     with report_progress() as progress:
-        segmentations = segment_films(segmenter, films, partial(progress, "measuring hearts"))
-        estimates = [
-            estimate_ratio(*film) for film in zip(segmentations, flag_films(films), strict=True)
-        ]
-    return tabulate_ratios(films, FilmRatios.of_estimates(estimates))
+        return measure_hearts(project, partial(progress, "measuring hearts"))
 
 
 def _next(given: argparse.Namespace) -> None:

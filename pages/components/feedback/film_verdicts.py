@@ -164,8 +164,8 @@ class ProjectKeeper:
         return FilmVerdicts(
             findings=findings,
             state=reading_state(known.id, self.reader.id),
-            current=_to_given(current_verdicts(known.id, self.reader.id)),
-            first=_to_given(first_verdicts(known.id, self.reader.id)),
+            current=to_given(current_verdicts(known.id, self.reader.id)),
+            first=to_given(first_verdicts(known.id, self.reader.id)),
             film=known,
         )
 
@@ -305,7 +305,8 @@ def _find_tab_state(verdicts: TabVerdicts, findings: tuple[str, ...]) -> State:
     return "answered" if set(findings) <= set(verdicts.answers) else "hidden"
 
 
-def _to_given(verdicts: Mapping[str, ReaderVerdict]) -> dict[str, Given]:
+def to_given(verdicts: Mapping[str, ReaderVerdict]) -> dict[str, Given]:
+    """Verdicts of the store, by finding."""
     return {
         key: Given(
             answer=one.answer,

@@ -44,7 +44,7 @@ class RowActions:
 class VerdictRows:
     """The rows of one film. key: begins their widgets' keys.  active: the finding that the keys judge.
 
-    calls: of the program, by finding, where agreeing with them is offered.
+    calls: of the program, by finding, where agreeing with them is offered.  has_comments: whether each row has its own.
     """
 
     verdicts: FilmVerdicts
@@ -52,6 +52,7 @@ class VerdictRows:
     key: str
     active: str | None
     calls: Mapping[str, str] = field(default_factory=dict)
+    has_comments: bool = True
     shown: set[str] = field(default_factory=set)
 
     def show(self, finding: str) -> None:
@@ -108,7 +109,7 @@ class VerdictRows:
         return [NAMES[answer] for answer in ANSWERS], list(ANSWERS)
 
     def _offer_comment(self, finding: str, given: Given | None) -> None:
-        if given is None or not given.id:
+        if given is None or not given.id or not self.has_comments:
             return
         icon = ":material/comment:" if given.comment else ":material/add_comment:"
         with st.popover("", icon=icon, help="Comment", type="tertiary"):

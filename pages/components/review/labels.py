@@ -1,0 +1,114 @@
+"""What a review came to: labels decided, the label layer that keeps them, and the next model that learns from it."""
+
+import streamlit as st
+
+from cxr_core.access.actor import Role
+from cxr_core.access.permission import require_role
+from cxr_core.data.label_layers import LabelLayer, list_layers, load_layer
+from cxr_core.data.registry import find_dataset
+from cxr_core.errors import DataError
+from cxr_core.feedback.consensus import list_judgements
+from cxr_core.feedback.layer import make_layer
+from cxr_core.feedback.projects import Project
+from cxr_core.presentation.wording import finding_name, format_count
+from pages.components.error_boundary import show_errors
+from pages.components.markdown import plain
+from pages.components.review.page_state import ReviewPageState
+from pages.components.session import field_text, train_page_state
+from pages.components.wording import format_minute
+
+
+def show_labels(state: ReviewPageState, project: Project) -> None:
+    """What was decided; then the layers of the dataset, each with the way to the next model."""
+    judgements = list_judgements(project)
+    decided = sum(one.answer is not None for one in judgements)
+    disputed = len(judgements) - decided
+    differ = f", readers differ on {format_count(disputed, 'cases')}" if disputed else ""
+    st.markdown(f"**{format_count(decided, 'labels')} decided**{differ}.")
+    if not project.dataset:
+        st.markdown(
+            "This project holds films of its own: export it under Project, and add the folder on the Data page. "
+            "Models then learn from it as from any dataset."
+        )
+        return
+    if decided:
+        _offer_layer(state, project)
+    layers = list_layers(project.dataset)
+    for layer in sorted(layers, key=lambda each: each.record.created, reverse=True):
+        _show_layer(state, project, layer)
+    if not layers and not decided:
+        st.caption("Labels that readers decide are kept beside the dataset, never in it.")
+
+
+def _offer_layer(state: ReviewPageState, project: Project) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        name, note = state.widget_key("layer-name"), state.widget_key("layer-note")
+        st.text_input("Name", key=name, placeholder="nih-round-1", width=240)
+        st.text_input("Note", key=note, placeholder="what was reviewed, by whom", width=320)
+        st.button(
+            "Make a label layer",
+            type="secondary" if state.layer else "primary",
+            icon=":material/layers:",
+            help="Keeps the decisions under a name that runs and evaluations use. The dataset stays as it is.",
+            on_click=show_errors()(_make_layer),
+            args=(state, project, name, note),
+        )
+
+
+def _make_layer(state: ReviewPageState, project: Project, name: str, note: str) -> None:
+    require_role(Role.RESEARCHER, "label repair")
+    layer = make_layer(project, field_text(name), field_text(note))
+    state.layer, state.message = layer.name, f"Kept as {layer.reference}."
+    state.widget_generation += 1
+
+
+def _show_layer(state: ReviewPageState, project: Project, layer: LabelLayer) -> None:
+    with st.container(border=True, gap="xsmall"):
+        note = f" · {plain(layer.record.note)}" if layer.record.note else ""
+        st.markdown(
+            f"**{plain(layer.name)}** :gray[· {format_minute(layer.record.created)}{note}]  \n"
+            f":small[{plain(layer.sentence)}.]"
+        )
+        if layer.name == state.layer:
+            with show_errors():
+                _show_changed_issues(project, layer)
+        with st.container(horizontal=True, gap="small"):
+            if st.button(
+                "Train the next model",
+                type="primary" if layer.name == state.layer else "secondary",
+                icon=":material/model_training:",
+                key=state.widget_key(f"train-{layer.name}"),
+                help="Fills in the form of the Train page: the recipe of the model in use, its weights to start from, "
+                "and these labels.",
+            ):
+                prepare_next_model(project, layer)
+
+
+def _show_changed_issues(project: Project, layer: LabelLayer) -> None:
+    """What the dataset checks say with the layer and not without it."""
+    from cxr_core.data.checks.label_layers import list_changed_issues
+
+    manifest = find_dataset(project.dataset).load_manifest()
+    for word, issues in zip(("New", "Gone"), list_changed_issues(manifest, layer), strict=True):
+        for issue in issues:
+            st.caption(f"Dataset checks, {word.lower()}: {plain(issue.message)}")
+
+
+def prepare_next_model(project: Project, layer: LabelLayer) -> None:
+    """Fill in the Train form for the model that learns from a layer, and go there."""
+    with show_errors():
+        load_layer(layer.name)  # it may have been deleted in another tab
+        if not layer.record.decisions:
+            raise DataError(f"the label layer {layer.name} decides nothing")
+        # Imported once it is asked for: recipes bring torch along.
+        from cxr_core.promotion.next_model import plan_next_model
+
+        findings = sorted({one.finding for one in layer.record.decisions})
+        planned = plan_next_model([project.dataset, layer.reference], findings)
+        train_page_state().prefill_next_model(planned.recipe, planned.data, planned.sentence)
+        st.switch_page("pages/train.py")
+
+
+def name_findings(project: Project) -> str:
+    """The findings of a project, for people."""
+    return ", ".join(finding_name(key).lower() for key in project.findings)
