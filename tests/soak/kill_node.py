@@ -31,7 +31,7 @@ from pydicom import dcmread
 from cxr_core.dicom_io import codes as terms
 from cxr_core.dicom_io.node import node as node_module
 from cxr_core.dicom_io.node.film_queue import DONE, FILE, FilmQueue, State
-from cxr_core.dicom_io.node.overview import require_node_settings
+from cxr_core.dicom_io.node.overview import find_node_process, require_node_settings
 from cxr_core.dicom_io.node.spool import Spool, node_folder
 from cxr_core.errors import NodeError
 from tests.hearts import SLENDER, WIDE
@@ -154,7 +154,8 @@ def count_states() -> Counter[State]:
 def work_until(is_done: Callable[[], bool], patients: Patients) -> int:
     """A node that nobody disturbs; its exit status."""
     pid, deadline = start_node(), time.monotonic() + WORKS_WITHIN_S
-    while not is_done() and time.monotonic() < deadline:
+    # Not before it works: it takes signals from then on.
+    while not (is_done() and find_node_process()) and time.monotonic() < deadline:
         patients.send_missing()
         time.sleep(0.2)
     os.kill(pid, signal.SIGTERM)
