@@ -352,7 +352,7 @@ def _replace_boxes(
     if not redrawn:
         return boxes
     pairs = zip(boxes["image"], boxes["finding"], strict=True)
-    kept = boxes[[pair not in redrawn for pair in pairs]]
+    kept = boxes[np.array([pair not in redrawn for pair in pairs], bool)]
     if not new:
         return kept.reset_index(drop=True)
     return pd.concat([kept, pd.DataFrame(new).astype(dict(boxes.dtypes))], ignore_index=True)

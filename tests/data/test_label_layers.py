@@ -121,6 +121,12 @@ def test_boxes_of_readers_take_the_place_of_those_of_the_same_film_and_finding(
     assert boxes[["image", "left"]].values.tolist() == [[third, np.float32(0.1)], [first, 0.5]]
 
 
+def test_films_without_boxes_still_have_none(dataset: Dataset) -> None:
+    save("better", decide(1, 0, 1))
+    films = open_data(["films", "labels:better"])
+    assert films.boxes.equals(open_data(["films"]).boxes)
+
+
 def test_a_layer_of_another_dataset_is_refused_and_films_that_are_gone_are_told(
     dataset: Dataset, tmp_path: Path
 ) -> None:
