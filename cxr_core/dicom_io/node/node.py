@@ -117,7 +117,8 @@ class _Node:
     def _read_until_stopped(self, reading: FilmReading, sending: "Future[None]") -> None:
         decoders = self._stack.enter_context(DecodePool())
         decoders.warm()
-        reader, fingerprint = _load_reader(decoders), registry_fingerprint()
+        with load_for_good():
+            reader, fingerprint = _load_reader(decoders), registry_fingerprint()
         while not self._stop.is_set() and not sending.done():
             if registry_fingerprint() != fingerprint:
                 reader, fingerprint = _load_reader(decoders), registry_fingerprint()
@@ -205,7 +206,6 @@ def _open_spool(folder: Path) -> Spool:
 
 
 def _load_reader(decoders: DecodePool) -> "Reader":
-    with load_for_good():
-        from cxr_core.reading.reader import Reader
+    from cxr_core.reading.reader import Reader
 
-        return Reader.installed(decoders=decoders)
+    return Reader.installed(decoders=decoders)
