@@ -18,6 +18,7 @@ FOUND_EQUAL = ExportCheck(
     source="films of a test",
     largest_difference=1e-6,
     verdicts_changed=0,
+    most_changed=0,
     auroc={"cardiomegaly": AurocChange(torch=0.9, exported=0.9)},
 )
 

@@ -74,7 +74,15 @@ def test_the_largest_difference_is_one_of_logits_and_aurocs_are_those_of_scikit_
 def test_a_call_that_changes_is_counted_by_film(compare):
     moved = [0.1, 0.2, 0.4999999, 0.4, 0.3, 0.9]
     found = compare(predictions(PROBABILITIES), predictions(moved))
-    assert (found.verdicts_changed, found.on_threshold) == (2, 0)
+    assert (found.verdicts_changed, found.most_changed, found.on_threshold) == (2, 2, 0)
+
+
+def test_what_changes_by_one_decision_is_told_from_all_changes(compare):
+    """One film becomes unlike the training films, another crosses the threshold of every decision."""
+    before = predictions(PROBABILITIES, [0.5] * 5 + [0.99])
+    after = predictions([0.1, 0.2, 0.4999999, 0.4, 0.7, 0.9], [0.5] * 5 + [1.01])
+    found = compare(before, after)
+    assert (found.verdicts_changed, found.most_changed) == (2, 1)
 
 
 def test_a_film_that_lies_on_a_threshold_is_counted_apart(compare):

@@ -68,7 +68,8 @@ def _print_figures(record: ExportRecord) -> None:
         f"{record.model} {record.version}, {record.backend} {record.precision}: compared on "
         f"{format_count(check.films, 'films')} of {format_count(check.patients, 'patients')} ({check.source})",
         f"largest difference of a logit {check.largest_difference:.2g}",
-        f"verdicts changed {check.verdicts_changed}, films on a threshold {check.on_threshold}",
+        f"verdicts changed {check.verdicts_changed} ({check.most_changed} by one decision), films on a threshold "
+        f"{check.on_threshold}",
     ]
     for finding, change in check.auroc.items():
         words.append(f"AUROC for {finding} {change.torch:.4f} by torch, {change.exported:.4f}")

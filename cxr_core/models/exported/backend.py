@@ -25,15 +25,13 @@ FASTEST_FIRST: tuple[ExportBackend, ...] = ("openvino", "onnx")  # docs/experime
 
 def backend_setting() -> BackendChoice:
     """What $CXR_BACKEND asks for, torch where it is not set. Raises SettingsError for another word."""
-    return parse_backend(os.environ.get(VARIABLE) or DEFAULT)
-
-
-def parse_backend(text: str) -> BackendChoice:
-    """A backend by its name. Raises SettingsError for an unknown one."""
+    text = os.environ.get(VARIABLE) or DEFAULT
     for backend in BACKENDS:
         if text == backend:
             return backend
-    raise SettingsError(f"{text!r} is not a backend; choose from {', '.join(BACKENDS)}")
+    raise SettingsError(
+        f"{VARIABLE} is {text!r}, which is not a backend; choose from {', '.join(BACKENDS)}"
+    )
 
 
 def load_exported(card: AnyCard, choice: BackendChoice, cores: int) -> tuple[str, Runtime] | None:

@@ -44,9 +44,9 @@ class ExportCheck(JsonRecord):
 
     films, patients: on which both were run.  source: which films they are.  largest_difference: of a logit of any film,
     for a segmenter of any cell of its maps.  verdicts_changed: films of which a call, a measurement's outcome or a
-    warning is another.  on_threshold: further films that lie on a threshold, so that rounding alone decides.  auroc: by
-    finding, where labels of both classes are known.  ratio_difference: mean absolute difference of the cardiothoracic
-    ratio, of a segmenter.
+    warning is another; most_changed: by the one decision or warning that changes most.  on_threshold: further films
+    that lie on a threshold, so that rounding alone decides.  auroc: by finding, where labels of both classes are known.
+    ratio_difference: mean absolute difference of the cardiothoracic ratio, of a segmenter.
     """
 
     films: Count
@@ -54,6 +54,7 @@ class ExportCheck(JsonRecord):
     source: str
     largest_difference: float
     verdicts_changed: Count
+    most_changed: Count
     on_threshold: Count = 0
     auroc: Mapping[str, AurocChange] = field(default_factory=dict)
     ratio_difference: float | None = None
