@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.access.provider import serve_locked_app
+from tests.service.clients import draw_film
 from tests.tiny import tiny_card, tiny_model
 
 pytestmark = pytest.mark.browser
@@ -78,7 +79,9 @@ def test_a_reader_reads_and_sees_no_laboratory(
     page = window.new_page()
     sign_in(page, address, "sub-reader")
     expect(page.get_by_text("Rita Reader, reader")).to_be_visible()
-    page.get_by_role("button", name="Normal chest").click()
+    file = {"name": "own.png", "mimeType": "image/png", "buffer": draw_film(3)}
+    page.locator("input[type=file]").first.set_input_files(file)  # type: ignore[arg-type]
+    expect(page.get_by_text("own.png")).to_be_visible()
     expect(page.get_by_text("Impression")).to_be_visible()
     assert menu(page) <= {"Read"}
     page.goto(f"{address}/train")
