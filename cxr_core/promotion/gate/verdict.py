@@ -127,9 +127,11 @@ class Verdict(JsonRecord):
         return f"Judged by version {self.change_plan} of the change plan."
 
     def to_json(self) -> JsonObject:
-        """The verdict as gate.json holds it; without an official test an empty object stands for it."""
+        """The verdict as gate.json holds it; an empty object stands for no official test."""
         content = super().to_json()
         content["official_test"] = content["official_test"] or {}
+        if not self.validation_trials:
+            del content["validation_trials"]
         return {"schema": content.pop("schema"), "opens": self.is_open, **content}
 
     @model_validator(mode="before")

@@ -28,6 +28,7 @@ from pages.components.training.page_state import TrainPageState
 if TYPE_CHECKING:
     from cxr_core.scale.search.results import SearchResults, TrialResult
     from cxr_core.scale.search.search_folder import SearchFolder
+    from cxr_core.scale.search.space import Choice
 
 SHOWN = 5  # the newest
 POLL_S = 5.0
@@ -100,8 +101,9 @@ def _show_results(
     state: TrainPageState, search: SearchFolder, results: SearchResults, job: Job | None
 ) -> None:
     if results.best is not None:
+        labels = _labels(search)
         settings = ", ".join(
-            f"{name} = {_format(value)}" for name, value in results.best.settings.items()
+            f"{labels[name]} {_format(value)}" for name, value in results.best.settings.items()
         )
         st.markdown(f"**Best so far: trial {results.best.number}** :gray[· {plain(settings)}]")
     if results.optimism is not None:
@@ -119,11 +121,14 @@ def _show_results(
 def _show_charts(search: SearchFolder, results: SearchResults) -> None:
     from cxr_core.training.runs.parallel_coordinates import draw_parallel_coordinates
 
-    complete = [trial for trial in results.trials if trial.value is not None]
+    complete, labels = (
+        [trial for trial in results.trials if trial.value is not None],
+        _labels(search),
+    )
     if results.importance:
         st.markdown(":small[**What the differences between trials come from**]")
         st.plotly_chart(
-            draw_importance(results.importance),
+            draw_importance({labels[name]: share for name, share in results.importance.items()}),
             key=f"importance-{search.name}",
             config=CHART_CONFIG,
             alt="Importance of each setting",
@@ -131,7 +136,8 @@ def _show_charts(search: SearchFolder, results: SearchResults) -> None:
     if len(complete) > 1:
         st.markdown(":small[**Complete trials: settings and figure**]")
         settings = {
-            name: [trial.settings.get(name) for trial in complete] for name in search.space.ranges
+            label: [_round(trial.settings.get(name)) for trial in complete]
+            for name, label in labels.items()
         }
         figure = {training_curve_name(results.metric): [trial.value for trial in complete]}
         names = [f"trial {trial.number}" for trial in complete]
@@ -162,13 +168,14 @@ def draw_importance(importance: Mapping[str, float]) -> go.Figure:
 
 def _show_trials(state: TrainPageState, search: SearchFolder, results: SearchResults) -> None:
     """A row for each trial, the best first, then those that were pruned."""
+    labels = _labels(search)
     ranked = sorted(results.trials, key=lambda trial: (-(trial.value or 0.0), trial.number))
     rows = [
         {
             "Trial": str(trial.number),
             "State": trial.state,
             training_curve_name(results.metric): _describe_figure(trial),
-            **{name: _format(value) for name, value in trial.settings.items()},
+            **{labels[name]: _format(value) for name, value in trial.settings.items()},
         }
         for trial in ranked[:SHOWN_TRIALS]
     ]
@@ -250,6 +257,18 @@ def _describe_figure(trial: TrialResult) -> str:
     if trial.last is None:
         return ""
     return f"{trial.last:.4f} after {format_count(trial.epochs, 'epochs')}"
+
+
+def _labels(search: SearchFolder) -> dict[str, str]:
+    """The searched fields as the form names them, by their keys."""
+    from cxr_core.training.recipe.form import form_specs
+
+    return {name: form_specs()[name].setting.label for name in search.space.ranges}
+
+
+def _round(value: Choice | None) -> Choice | None:
+    """To three digits, as an axis can show it."""
+    return float(f"{value:.3g}") if isinstance(value, float) else value
 
 
 def _format(value: object) -> str:
