@@ -121,7 +121,7 @@ def test_settings_are_those_that_the_program_reads(compose: dict[str, Any]) -> N
     assert variables["CXR_WORKSPACE"] in arguments_of("VOLUME")
     assert variables[VARIABLE] == ON
     assert "server.address" in streamlit_config.get_config_options()
-    assert set(compose["services"]["app"]["environment"]) == {HOSTS_VARIABLE}
+    assert set(compose["services"]["app"]["environment"]) == {HOSTS_VARIABLE, "PACS_PASSWORD"}
 
 
 def test_compose_names_nothing_that_is_not_there(compose: dict[str, Any]) -> None:
