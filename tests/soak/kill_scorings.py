@@ -8,6 +8,7 @@ repository.
 
 import argparse
 import json
+import math
 import os
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from tests.scale.scoring.bench import read_rows, without_times
 
 ROOT = Path(__file__).parents[2]
 FILMS = "nih_pneumonia_256/images"
+TOLERANCE = 1e-4  # the last digits depend on which films share a forward pass
 NODE = {"num_cpus": 1, "object_store_memory": 200 << 20}
 
 
@@ -173,9 +175,24 @@ def compare(rows: list[dict[str, Any]], expected: dict[str, Any]) -> list[str]:
     violations = [f"{file}: {count} rows" for file, count in times.items() if count != 1]
     violations += [f"{file}: no row" for file in expected if file not in times]
     for row in rows:
-        if without_times(row["json"]) != expected.get(row["file"]):
-            violations.append(f"{row['file']}: other numbers than read --json gives")
+        differences = list_differences(without_times(row["json"]), expected.get(row["file"]))
+        violations += [f"{row['file']}: {difference}" for difference in differences[:1]]
     return violations
+
+
+def list_differences(row: Any, expected: Any, place: str = "") -> list[str]:
+    """Where two values differ, numbers by more than another batch of films changes them."""
+    if isinstance(row, dict) and isinstance(expected, dict):
+        keys = {**row, **expected}
+        pairs = [(row.get(key), expected.get(key), f"{place}.{key}") for key in keys]
+    elif isinstance(row, list) and isinstance(expected, list) and len(row) == len(expected):
+        pairs = [(*both, f"{place}.{n}") for n, both in enumerate(zip(row, expected, strict=True))]
+    elif isinstance(row, float) and isinstance(expected, float):
+        is_same = math.isclose(row, expected, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+        return [] if is_same else [f"{place} is {row}, and {expected} by read --json"]
+    else:
+        return [] if row == expected else [f"{place} is {row!r}, and {expected!r} by read --json"]
+    return [difference for pair in pairs for difference in list_differences(*pair)]
 
 
 if __name__ == "__main__":
