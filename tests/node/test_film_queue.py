@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from cxr_core.dicom_io.node.film_queue import FILE, KEPT_S, MOST_READINGS, FilmQueue, State
+from cxr_core.dicom_io.node.film_queue import (
+    FILE,
+    KEPT_S,
+    MOST_READINGS,
+    READ_ALONE_FROM,
+    FilmQueue,
+    State,
+)
 from cxr_core.errors import NodeError
 from tests.node.bench import IDENTITY, Clock, arrive, make_film
 
@@ -72,6 +79,16 @@ def test_what_was_being_read_is_read_again_but_not_for_ever(queue: FilmQueue) ->
     assert queue.claim(0.0, []) is None
     (film,) = queue.list_films([State.DEAD])
     assert film.reason == "reading_failed"
+
+
+def test_a_film_that_may_end_the_process_is_read_after_all_others(queue: FilmQueue) -> None:
+    queue.add(arrive(make_film(1)))
+    for _ in range(READ_ALONE_FROM - 1):
+        assert queue.claim(0.0, []) is not None
+        queue.recover()
+    queue.add(arrive(make_film(2)))
+    claimed = [queue.claim(0.0, []) for _ in range(2)]
+    assert [film.is_read_alone for film in claimed if film] == [False, True]
 
 
 def test_a_film_that_was_put_back_has_lost_no_attempt(queue: FilmQueue) -> None:

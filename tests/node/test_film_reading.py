@@ -8,7 +8,7 @@ from pydicom import Dataset, dcmread
 from pydicom.filebase import DicomBytesIO
 
 from cxr_core.dicom_io.node import film_reading
-from cxr_core.dicom_io.node.film_queue import FilmQueue, QueuedFilm, State
+from cxr_core.dicom_io.node.film_queue import READ_ALONE_FROM, FilmQueue, QueuedFilm, State
 from cxr_core.dicom_io.node.film_reading import FilmReading
 from cxr_core.dicom_io.node.node import recover
 from cxr_core.dicom_io.node.priors import PriorFilms
@@ -165,6 +165,18 @@ def test_a_long_queue_is_read_in_portions(bench: Bench, monkeypatch: pytest.Monk
         bench.read()
         states = [bench.states()[name] for name in names]
         assert states == ["read"] * count + ["received"] * (5 - count)
+
+
+def test_a_film_that_may_end_the_process_is_read_alone(bench: Bench) -> None:
+    suspect = bench.add(make_film(1))
+    for _ in range(READ_ALONE_FROM - 1):
+        bench.claim()
+        bench.queue.recover()
+    others = [bench.add(make_film(number)) for number in (2, 3)]
+    bench.read()
+    assert bench.states() == {suspect: "received"} | dict.fromkeys(others, "read")
+    bench.read()
+    assert bench.states()[suspect] == "read"
 
 
 def test_a_film_whose_file_is_gone_holds_up_nobody(bench: Bench) -> None:

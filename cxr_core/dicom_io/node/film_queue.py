@@ -27,7 +27,9 @@ FILE = "queue.sqlite"
 SCHEMA = 1
 BUSY_S = 10.0  # for another process that writes
 KEPT_S = 30 * 86400.0  # how long a film that is done is remembered, so that it is not read again
-MOST_READINGS = 8  # of a film that were begun and never ended, as when the process dies of it
+# Readings of a film that were begun and never ended, as when the process dies of it: from so many on it is read after
+# all others and alone, so that it takes no other with it; with so many it is dead.
+READ_ALONE_FROM, MOST_READINGS = 4, 20
 HASH_LENGTH = 32  # hexadecimal digits
 
 
@@ -65,6 +67,11 @@ class QueuedFilm:
     attempts: int
     next_attempt: float
     size: int
+
+    @property
+    def is_read_alone(self) -> bool:
+        """Whether the process may have died of it, being read now."""
+        return self.state == State.READING and self.attempts >= READ_ALONE_FROM
 
     @property
     def content_sha256(self) -> str:
@@ -182,7 +189,7 @@ class FilmQueue:
         )  # fmt: skip
 
     def claim(self, quiet_s: float, open_associations: Collection[str]) -> QueuedFilm | None:
-        """The oldest film that is ready, which is being read from now on; None where none is.
+        """The next film that is ready, the oldest first, which is being read from now on; None where none is.
 
         Ready: the association that it came by has ended, or nothing of its study has come for so long.
         """
@@ -194,9 +201,10 @@ class FilmQueue:
                         (SELECT MAX(received) FROM film WHERE study = waiting.study AND study <> ''),
                         received
                     ) <= ?
-                ) ORDER BY id LIMIT 1
+                ) ORDER BY attempts >= ?, id LIMIT 1
             ) RETURNING {COLUMNS}""",
             State.READING, now, State.RECEIVED, *open_associations, now - quiet_s,
+            READ_ALONE_FROM - 1,
         )  # fmt: skip
         return _film_from(rows[0]) if rows else None
 

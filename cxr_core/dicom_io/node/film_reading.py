@@ -122,7 +122,10 @@ class FilmReading:
                 claimed.append((film, data))
                 yield data
             count += 1
-            film = claim() if count < MOST_AT_ONCE else None
+            film = None if film.is_read_alone or count == MOST_AT_ONCE else claim()
+            if film is not None and film.is_read_alone:
+                self._queue.put_back(film)
+                return
 
     def _finish(
         self,
