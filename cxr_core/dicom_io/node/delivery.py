@@ -69,13 +69,15 @@ class Delivery:
             return False
         references = [each.reference for each in results]
         try:
-            missing = self._archive.find_missing(references)
+            missing = references
+            if film.state == State.SENT:  # at least in part, perhaps
+                missing = [*self._archive.find_missing(references)]
+            else:
+                self._queue.mark(film, State.SENT)
             if missing:
                 self._archive.send([each.content for each in results if each.reference in missing])
                 record("results sent", who="node", film=film.content_sha256, times=len(missing))
-                if film.state == State.READ:
-                    self._queue.mark(film, State.SENT)
-                missing = self._archive.find_missing(references)
+                missing = [*self._archive.find_missing(references)]
         except ArchiveRefused:
             self._queue.mark(film, State.DEAD, ARCHIVE_REFUSED)
             return False

@@ -39,7 +39,7 @@ class State(StrEnum):
     RECEIVED = "received"
     READING = "reading"
     READ = "read"  # its results are on disk
-    SENT = "sent"  # the archive has accepted them, and does not show them yet
+    SENT = "sent"  # or being sent: the archive may have them, and has not shown them yet
     CONFIRMED = "confirmed"  # the archive holds them; nothing of the film is left here
     PASSED_OVER = "passed over"  # no frontal chest film; nothing of it is left here
     DEAD = "dead"  # needs a person
