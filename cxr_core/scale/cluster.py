@@ -18,6 +18,7 @@ from cxr_core.workspace.paths import ROOT, printable, workspace
 CLIENT = "ray://"  # of an address that is reached through Ray's client server
 HERE = "ray"  # a cluster of this machine alone, started for the command
 CONNECT_LIMIT_S = 10.0
+FORWARDED = ("CXR_BACKEND",)  # what decides how films are read, the same on all nodes
 INSTALL = "install it with: pip install '.[cluster]'"
 
 
@@ -49,6 +50,7 @@ def connect_to_cluster(address: str, purpose: str) -> Iterator[ModuleType]:
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).strip(":"),
         "CXR_WORKSPACE": os.path.abspath(workspace()),
         "OMP_NUM_THREADS": "1",
+        **{name: os.environ[name] for name in FORWARDED if name in os.environ},
     }
     try:
         ray.init(

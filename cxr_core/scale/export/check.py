@@ -180,10 +180,11 @@ def _count_changed_films(
     on_threshold: set[str] = set()
     for old, new in zip(before.itertuples(), after.itertuples(), strict=True):
         for place, (value, other, limits) in enumerate(_list_decided_values(card, old, new)):
-            if _find_side(value, limits) != _find_side(other, limits):
-                nearest = min(abs(value - limit) for limit in limits)
-                films = on_threshold if nearest < ROUNDING else changed[old.finding, place]
-                films.add(old.image)
+            crossed = [limit for limit in limits if (value >= limit) != (other >= limit)]
+            if any(abs(value - limit) >= ROUNDING for limit in crossed):
+                changed[old.finding, place].add(old.image)
+            elif crossed:
+                on_threshold.add(old.image)
     films = set().union(*changed.values())
     most = max(map(len, changed.values()), default=0)
     return _ChangedFilms(len(films), most, len(on_threshold - films))
@@ -209,11 +210,6 @@ def _list_decided_values(
         for each in limits:
             yield log_odds(value), log_odds(other), tuple(map(log_odds, each))
     yield old.unfamiliarity, new.unfamiliarity, (1.0,)
-
-
-def _find_side(value: float, limits: tuple[float, ...]) -> int:
-    """How many of the limits a value reaches."""
-    return sum(value >= limit for limit in limits)
 
 
 def _describe_outcome(result: SegmentationResult) -> tuple[object, ...]:

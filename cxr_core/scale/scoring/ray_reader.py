@@ -19,7 +19,7 @@ from typing import Any
 
 from cxr_core.errors import ScaleError
 from cxr_core.film.decoding.sandbox import DecodePool
-from cxr_core.reading.reader import BATCH, Reader
+from cxr_core.reading.reader import Reader
 from cxr_core.scale.cluster import connect_to_cluster
 from cxr_core.scale.scoring.columns import Row
 from cxr_core.scale.scoring.film_files import FilmFile
@@ -29,6 +29,7 @@ from cxr_core.scale.scoring.ray_scorer import FilmScorer
 from cxr_core.scale.scoring.scoring_folder import ScoringRecord
 
 PURPOSE = "scoring on a cluster"
+FILMS_OF_A_BATCH = 8
 BATCHES_OF_A_WORKER = 2  # under way at once: one at work, one that waits
 CORES_OF_A_WORKER = 0.5  # a core has a decoder and a network
 WAIT_S, LOST_S = 1.0, 120.0  # without any process, the cluster counts as lost
@@ -139,7 +140,7 @@ class RayReader:
         Raises ScaleError when a node's models are others, when the cluster has no process left, and for films that end
         the process of a decoder MAX_TRIES times.
         """
-        new = iter(range(0, len(films), BATCH))
+        new = iter(range(0, len(films), FILMS_OF_A_BATCH))
         is_done = False
         while not (is_done and not self._waiting and not self._decoded and not self._is_busy):
             is_done = not self._submit_decoding(films, new) or is_done
@@ -161,7 +162,7 @@ class RayReader:
             if self._waiting:
                 batch = self._waiting.popleft()
             elif (start := next(new, None)) is not None:
-                batch = _Batch(films[start : start + BATCH])
+                batch = _Batch(films[start : start + FILMS_OF_A_BATCH])
             else:
                 return False
             batch.tries += 1

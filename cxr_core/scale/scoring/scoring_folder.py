@@ -43,12 +43,13 @@ MANIFEST_COLUMNS = ("file", "stamp", "sha256", "pixels_sha256", "repeats", "stat
 
 @dataclass(frozen=True, kw_only=True)
 class ScoringModel(JsonRecord):
-    """A model that reads the films. findings: empty for the segmenter."""
+    """A model that reads the films. findings: empty for the segmenter.  backend: what computes its forward pass."""
 
     model: str
     version: str
     weights_sha256: str
     findings: tuple[str, ...] = ()
+    backend: str = "torch"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,18 +155,23 @@ def describe_scoring(
         raise ScaleError("no model is installed; install one on the Models page, then score again")
     models = [
         ScoringModel(
-            model=card.model,
-            version=card.version,
-            weights_sha256=card.weights_sha256,
-            findings=card.findings,
+            model=each.card.model,
+            version=each.card.version,
+            weights_sha256=each.card.weights_sha256,
+            findings=each.card.findings,
+            backend=each.backend,
         )
-        for card in reader.cards
+        for each in reader.classifiers
     ]
     if reader.segmenter is not None:
         card = reader.segmenter.card
-        models.append(
-            ScoringModel(model=card.model, version=card.version, weights_sha256=card.weights_sha256)
+        segmenter = ScoringModel(
+            model=card.model,
+            version=card.version,
+            weights_sha256=card.weights_sha256,
+            backend=reader.segmenter.backend,
         )
+        models.append(segmenter)
     return ScoringRecord(
         models=tuple(models),
         decision=decision,
