@@ -33,6 +33,7 @@ from pages.components.evaluation.tabs.coverage import show_coverage
 from pages.components.evaluation.tabs.curves import show_curves
 from pages.components.evaluation.tabs.films import show_films_tab
 from pages.components.evaluation.tabs.heatmaps import show_heatmap_figures
+from pages.components.evaluation.tabs.readers import show_readers
 from pages.components.evaluation.tabs.subgroups import show_subgroups
 from pages.components.evaluation.tabs.threshold import show_threshold
 from pages.components.evaluation.tabs.training import show_training_curves
@@ -50,6 +51,7 @@ TABS = (
     "Localisation",
     FILMS_TAB,
     "Compare",
+    "Readers",
     "Training",
 )
 
@@ -100,6 +102,7 @@ def show_evaluation(
         lambda: show_heatmap_figures(figures),
         lambda: show_films_tab(state, evaluation, finding, view),
         lambda: show_comparison_tab(state, chosen, finding, records),
+        lambda: show_readers(state, finding),
         lambda: show_training_curves(state, evaluation),
     )
     show_tabs(state, dict(zip(TABS, contents, strict=True)))

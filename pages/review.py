@@ -9,7 +9,7 @@ from cxr_core.feedback.projects import Project, list_projects
 from cxr_core.feedback.readers import Reader
 from cxr_core.feedback.store import has_store
 from pages.components.error_boundary import show_errors
-from pages.components.feedback.reader_choice import ask_reader
+from pages.components.feedback.reader_choice import ask_reader, find_reader
 from pages.components.markdown import plain
 from pages.components.review.disputes import show_disputes
 from pages.components.review.labels import show_labels
@@ -48,31 +48,39 @@ def page() -> None:
     _show_messages(state)
     if project is None:
         return
-    with st.sidebar:
-        reader = ask_reader(read_page_state().feedback, "review-reader")
     st.caption(plain(describe_project(project)))
+    feedback = read_page_state().feedback
+    reader = find_reader(feedback)
+    if reader is None:
+        st.markdown("**Who reads?** Your name stands beside your verdicts.")
+        with st.container(width=360):
+            reader = ask_reader(feedback, "review-reader")
+    else:
+        with st.sidebar:
+            ask_reader(feedback, "review-reader-known")
+    if reader is None:
+        return
     show_views(state, project, reader)
 
 
-def show_views(state: ReviewPageState, project: Project, reader: Reader | None) -> None:
+def show_views(state: ReviewPageState, project: Project, reader: Reader) -> None:
     """The parts of the page; only the open one is computed."""
-    tabs = st.tabs(list(VIEWS), default=state.view, key=state.widget_key("view"), on_change="rerun")
-    contents: dict[str, Callable[[Reader], None]] = {
-        READ: lambda one: show_reading(state, project, one),
-        QUEUE: lambda one: show_queue(state, project, one),
-        DISPUTES: lambda one: show_disputes(state, project, one),
-        LABELS: lambda one: show_labels(state, project),
-        PROJECT: lambda one: show_project(state, project),
+    tabs = st.tabs(
+        list(VIEWS), default=state.default_view, key=state.widget_key("view"), on_change="rerun"
+    )
+    contents: dict[str, Callable[[], None]] = {
+        READ: lambda: show_reading(state, project, reader),
+        QUEUE: lambda: show_queue(state, project, reader),
+        DISPUTES: lambda: show_disputes(state, project, reader),
+        LABELS: lambda: show_labels(state, project),
+        PROJECT: lambda: show_project(state, project),
     }
     for (name, show), tab in zip(contents.items(), tabs, strict=True):
         if not tab.open:
             continue
         state.view = name
         with tab, show_errors():
-            if reader is None:
-                st.info("Enter your name in the sidebar to begin.")
-            else:
-                show(reader)
+            show()
 
 
 def _show_messages(state: ReviewPageState) -> None:

@@ -186,6 +186,16 @@ def list_verdicts(film: int, reader: str | None = None) -> list[ReaderVerdict]:
     return list(map(_to_verdict, rows))
 
 
+def stamp_verdicts(project: Project) -> str:
+    """Another text once a verdict was given on a film of a project, or films were deleted."""
+    with read_store() as store:
+        row = store.execute(
+            "SELECT COUNT(*), MAX(v.id) FROM verdicts v JOIN films f ON f.id = v.film WHERE f.project = ?",
+            (project.id,),
+        ).fetchone()
+    return f"{row[0]}-{row[1]}"
+
+
 def current_verdicts(film: int, reader: str) -> dict[str, ReaderVerdict]:
     """What a reader's verdicts on a film are now, by finding; none that was taken back."""
     last = {verdict.finding: verdict for verdict in list_verdicts(film, reader)}

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from cxr_core.evaluation.store.coverage_view import CoverageView
     from cxr_core.evaluation.store.loaded import FindingView, LoadedEvaluation
     from cxr_core.evaluation.store.provenance import TestUses
+    from cxr_core.feedback.agreement import Agreement
+    from cxr_core.feedback.projects import Project
     from cxr_core.film.decoding.sandbox import DecodePool
     from cxr_core.reading.reader import Reader
     from cxr_core.reading.site_profile import SiteProfile
@@ -268,6 +270,20 @@ def _load_coverage_view(
     from cxr_core.evaluation.store.coverage_view import compute_coverage_view
 
     return compute_coverage_view(_evaluation, _finding, _view)
+
+
+def measure_agreement(project: Project, finding: str) -> Agreement:
+    """How far the readers of a project agree, measured again once a verdict was given."""
+    from cxr_core.feedback.verdicts import stamp_verdicts
+
+    return _measure_agreement(f"{project.id}|{finding}|{stamp_verdicts(project)}", project, finding)
+
+
+@st.cache_resource(show_spinner="Measuring the agreement …", max_entries=VIEWS_KEPT)
+def _measure_agreement(key: str, _project: Project, _finding: str) -> Agreement:
+    from cxr_core.feedback.agreement import measure_agreement
+
+    return measure_agreement(_project, _finding)
 
 
 def load_comparison(records: Sequence[EvaluationRecord]) -> Comparison:

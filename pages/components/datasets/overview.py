@@ -145,6 +145,12 @@ def offer_actions(state: DataPageState, dataset: Dataset) -> None:
             key=state.widget_key("again"),
             help="Reads the folders again. Films that have not changed are not decoded again.",
         )
+        st.page_link(
+            "pages/review.py",
+            label="Review its labels",
+            icon=":material/rate_review:",
+            query_params={PARAMETER: dataset.name},
+        )
         with st.popover("Remove", icon=":material/delete:"):
             st.write(
                 "Removes the dataset from the register, with its report and decisions. The films are not touched."

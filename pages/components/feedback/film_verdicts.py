@@ -131,7 +131,7 @@ def choose_keeper(
 ) -> VerdictKeeper | None:
     """Where this tab's verdicts are kept; None where none are given."""
     if project is not None:
-        return ProjectKeeper(state, project, reader) if reader or project.read_first else None
+        return ProjectKeeper(state, project, reader)
     return TabKeeper(state) if state.read_first else None
 
 
@@ -221,7 +221,7 @@ class ProjectKeeper:
     def _require_reader(self) -> Reader:
         require_role(Role.READER, ACTION)
         if self.reader is None:
-            raise FeedbackError("nobody is named as the reader; enter your name in the sidebar")
+            raise FeedbackError("nobody is named as the reader; enter your name first")
         return self.reader
 
 

@@ -74,7 +74,7 @@ def _offer_removal(
 def _keep(state: ReadPageState, project: Project, reader: Reader | None, film: JudgedFilm) -> None:
     require_role(Role.READER, "keeping a film")
     if reader is None:
-        raise FeedbackError("nobody is named as the reader; enter your name in the sidebar")
+        raise FeedbackError("nobody is named as the reader; enter your name first")
     kept = keep_film(project, film.decode(), film.sha256, consent_by=reader.id)
     state.feedback.film_ids[film.key] = kept.id
     record("film kept in a project", film=film.sha256)

@@ -25,6 +25,7 @@ from pages.components.feedback.film_verdicts import (
 )
 from pages.components.feedback.keep_film import offer_keeping
 from pages.components.feedback.page_state import FeedbackState
+from pages.components.feedback.reader_choice import ask_reader, find_reader
 from pages.components.feedback.sidebar import find_project_of
 from pages.components.feedback.verdict_rows import (
     HELP,
@@ -43,8 +44,7 @@ from pages.components.read.page_state import ReadPageState, StudyEntry
 from pages.components.session import sent_mark
 from pages.components.viewer import Marking
 
-HIDDEN = "Judge every finding; the program's answer comes after that."
-NO_READER = "Enter your name in the sidebar, under Verdicts, to begin."
+WHO_READS = "Who reads? Your name stands beside your verdicts."
 
 
 @dataclass(kw_only=True)
@@ -80,22 +80,33 @@ class VerdictPanel:
         with st.container(border=True, gap="xsmall", key="verdicts"):
             st.markdown("**Your reading** :gray[· the answer is hidden]")
             self._show_message()
-            if isinstance(self.keeper, ProjectKeeper) and self.keeper.reader is None:
-                st.info(NO_READER)
-                return
-            self.rows.show_rest()
-            self._offer_steps(order)
+            if self._has_reader():
+                self.rows.show_rest()
+                self._offer_steps(order)
 
     def show_row(self, finding: FindingReading) -> None:
         """The verdict beside what the program says of a finding."""
-        self.rows.show(finding.finding)
+        if not self._needs_reader:
+            self.rows.show(finding.finding)
 
     def show_rest(self, order: list[str]) -> None:
         """After the findings: those that the program says nothing about, and the steps."""
         with st.container(gap="xsmall", key="verdicts"):
             self._show_message()
-            self.rows.show_rest()
-            self._offer_steps(order)
+            if self._has_reader():
+                self.rows.show_rest()
+                self._offer_steps(order)
+
+    @property
+    def _needs_reader(self) -> bool:
+        return isinstance(self.keeper, ProjectKeeper) and self.keeper.reader is None
+
+    def _has_reader(self) -> bool:
+        """Whether it is known who reads; else that is asked."""
+        if self._needs_reader:
+            st.markdown(WHO_READS)
+            ask_reader(self.state.feedback, self.state.widget_key("panel-reader"))
+        return not self._needs_reader
 
     def mark_on_film(self, viewer_key: str) -> Marking | None:
         """What the viewer draws of the finding that is judged now; None where marks are kept nowhere."""
@@ -207,7 +218,8 @@ def find_keeper(state: ReadPageState) -> VerdictKeeper | None:
     """Where verdicts are kept now; notes which films' answers are hidden. None where none are given."""
     feedback = state.feedback
     try:
-        keeper = choose_keeper(feedback, find_project_of(feedback), feedback.reader)
+        project = find_project_of(feedback)
+        keeper = choose_keeper(feedback, project, find_reader(feedback) if project else None)
     except FeedbackError:
         # Nothing is shown of what may have to stay hidden until another project is chosen.
         feedback.hidden = frozenset(state.entries)

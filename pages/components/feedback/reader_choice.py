@@ -36,6 +36,11 @@ def ask_reader(state: FeedbackState, key: str) -> Reader | None:
     return state.reader
 
 
+def find_reader(state: FeedbackState) -> Reader | None:
+    """The reader without asking: who has signed in, else the name that was given; None until there is one."""
+    return find_signed_in_reader(state) if load_sign_in() is not None else state.reader
+
+
 def find_signed_in_reader(state: FeedbackState) -> Reader:
     """The reader who has signed in, looked up once for each account."""
     account = current_actor().name

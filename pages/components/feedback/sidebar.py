@@ -36,7 +36,7 @@ def choose_feedback(state: ReadPageState) -> None:
         with st.expander("Verdicts", expanded=is_in_use, icon=":material/rate_review:"):
             _ask_project(state, projects)
             project = find_chosen(feedback, projects)
-            if project is not None:
+            if project is not None and feedback.reader is not None:
                 ask_reader(feedback, state.widget_key("feedback-reader"))
             _ask_read_first(state, project)
             st.caption(KEPT if project else NOT_KEPT)

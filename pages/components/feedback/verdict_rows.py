@@ -26,7 +26,6 @@ HELP = {
         ("Q", "The next finding"),
         ("W", "Undo the last verdict"),
         ("X", "Reveal the answer; then the next film"),
-        ("B", "Draw a box; a click marks a point"),
     )
 }
 MAX_COMMENT = 1000

@@ -101,7 +101,9 @@ def show_ratio_card(state: ReadPageState, entry: StudyEntry, reading: Reading) -
 
 def _show_ratio(measurement: Measurement) -> None:
     badges = ":blue-badge[Edited by hand]" if measurement.edited else ""
-    if measurement.value is None:
+    if measurement.value is None and not measurement.reasons:  # hidden until the reader asks for it
+        st.markdown("**CTR** :gray[as you measure it]")
+    elif measurement.value is None:
         reasons = plain(" ".join(measurement.reasons))
         st.markdown(f"**CTR** :orange-badge[Cannot be measured] {badges}  \n:small[{reasons}]")
     else:

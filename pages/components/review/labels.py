@@ -58,8 +58,8 @@ def _offer_layer(state: ReviewPageState, project: Project) -> None:
 def _make_layer(state: ReviewPageState, project: Project, name: str, note: str) -> None:
     require_role(Role.RESEARCHER, "label repair")
     layer = make_layer(project, field_text(name), field_text(note))
-    state.layer, state.message = layer.name, f"Kept as {layer.reference}."
-    state.widget_generation += 1
+    state.keep_layer(layer.name)
+    state.message = f"Kept as {layer.reference}."
 
 
 def _show_layer(state: ReviewPageState, project: Project, layer: LabelLayer) -> None:

@@ -24,6 +24,8 @@ class ReviewPageState:
 
     project_id: str = ""
     view: str = READ
+    # The part at the last new generation: a tab widget that gets another default forgets the reader's choice.
+    default_view: str = READ
     case: Case | None = None
     passed: int | None = None
     judged: list[tuple[int, str]] = field(default_factory=list)
@@ -47,7 +49,7 @@ class ReviewPageState:
         """Begin at the first case of the queue."""
         self.case, self.passed, self.active = None, None, ""
         self.queue_starts = [None]
-        self.widget_generation += 1
+        self._refresh_widgets()
 
     def turn_back(self) -> None:
         """Show the page of the queue before this one."""
@@ -69,8 +71,17 @@ class ReviewPageState:
         """Show another part of the page."""
         if view != self.view:
             self.view = view
-            self.widget_generation += 1
+            self._refresh_widgets()
+
+    def keep_layer(self, name: str) -> None:
+        """A label layer was made: its form is emptied."""
+        self.layer = name
+        self._refresh_widgets()
 
     def widget_key(self, name: str) -> str:
         """The key of a widget that follows this state."""
         return f"review-{name}-{self.widget_generation}"
+
+    def _refresh_widgets(self) -> None:
+        self.widget_generation += 1
+        self.default_view = self.view

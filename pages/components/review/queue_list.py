@@ -91,7 +91,9 @@ def _show_table(state: ReviewPageState, project: Project, reader: Reader, page: 
 
 
 def _list_cells(case: Case) -> tuple[str, ...]:
-    reasons = ", ".join(SHORT_REASONS.get(code, code) for code in case.reasons)
+    # That the model is not sure goes without saying where something contradicts it.
+    codes = [code for code in case.reasons if code != "unsure_model"] or case.reasons
+    reasons = ", ".join(SHORT_REASONS.get(code, code) for code in codes)
     hidden = "hidden until you have read it" if case.value is None else ""
     return (
         case.pixels_sha256[:8],

@@ -61,6 +61,7 @@ from pages.components.viewer import Marking
 AHEAD = 2  # pictures that are made before they are asked for
 LABELS = {1: "present", 0: "absent", None: "unknown"}
 WHY = "why"  # the field of the comment
+MEASURED = "label_and_ratio"  # of `candidates.REASONS`
 
 
 def show_reading(state: ReviewPageState, project: Project, reader: Reader) -> None:
@@ -114,7 +115,7 @@ class CaseReview:
         with st.container(border=True, gap="xsmall", key="verdicts"):
             if self.verdicts.hides_answer:
                 st.markdown(":gray[Label and answer are hidden until you have judged the film.]")
-            self.rows.show_rest()
+            self.rows.show_rest(names=len(self.verdicts.findings) > 1)
             st.text_input(
                 "Why",
                 key=self._why_key,
@@ -163,9 +164,10 @@ class CaseReview:
             )
         if lines:
             st.markdown(" &ensp; ".join(lines))
-        reasons = " ".join([REASONS[code] for code in case.reasons if code in REASONS][:1])
-        if reasons or case.detail:
-            st.markdown(f":small[{plain(reasons)} :gray[{plain(case.detail)}]]")
+        if case.reasons:
+            # Label and answer stand above; of a measured heart only the details say the ratio.
+            detail = f" :gray[{plain(case.detail)}]" if MEASURED in case.reasons else ""
+            st.markdown(f":small[{plain(REASONS[case.reasons[0]])}{detail}]")
 
     def _offer_steps(self) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):

@@ -23,7 +23,7 @@ const KEYS = {
   Measure: [
     { keys: ["L"], action: "length", text: "Length; Enter places it without a mouse" },
     { keys: ["A"], action: "angle", text: "Angle; Enter places it without a mouse" },
-    { keys: ["B"], action: "box", text: "Box or point of a finding, where verdicts are given" },
+    { keys: ["B"], action: "box", text: "Box of the finding that is judged; a click marks a point" },
     { keys: ["Delete"], action: "delete", text: "Delete the selected or the last one" },
   ],
   "Heatmap and heart": [
