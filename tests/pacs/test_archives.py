@@ -160,6 +160,14 @@ def test_results_are_in_the_film_s_study_with_the_numbers_of_the_json(archive, f
     assert archive.find_missing([references[0], elsewhere]) == (elsewhere,)
 
 
+def test_an_object_of_some_megabytes_is_sent_and_fetched(archive):
+    study = "1.2.826.0.1.99.8.11"
+    pixels = np.random.default_rng(3).integers(0, 4096, (1100, 1100)).astype(np.uint16)
+    archive.send([make_film(study, pixels=pixels)])
+    (data,) = archive.fetch_films(archive.list_films(study))
+    assert np.array_equal(dcmread(BytesIO(data)).pixel_array, pixels)
+
+
 def test_too_many_studies_or_films_are_refused(archive, filled, monkeypatch):
     for number in range(3, 8):
         filled.add(make_film(number=number))

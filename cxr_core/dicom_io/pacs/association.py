@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from pydicom import Dataset
+from pydicom.uid import UID
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
-from pynetdicom.presentation import PresentationContext, build_role
+from pynetdicom.presentation import PresentationContext, build_context, build_role
 
 from cxr_core.dicom_io.pacs.certificates import trust_authority
 from cxr_core.dicom_io.pacs.settings import DimseSettings
@@ -16,6 +17,7 @@ from cxr_core.errors import ArchiveRefused, ArchiveUnreachable
 
 CONNECT_S, ASSOCIATE_S, ANSWER_S, SILENCE_S = 10.0, 20.0, 60.0, 60.0
 SUCCESS = 0x0000
+VERIFICATION = UID("1.2.840.10008.1.1")  # PS3.4 A.4
 # Why an association is rejected, by who says so and which of his reasons (PS3.8 table 9-21).
 CALLED_UNKNOWN, CALLING_UNKNOWN = (1, 7), (1, 3)
 TRANSIENT = 2
@@ -49,7 +51,8 @@ class DimsePeer:
             association = entity.associate(
                 self._settings.host,
                 self._settings.port,
-                contexts=list(contexts),
+                # With C-ECHO, which every archive offers: a connection on which nothing is offered would be none.
+                contexts=[build_context(VERIFICATION), *contexts],
                 ae_title=self._settings.ae_title,
                 ext_neg=[build_role(uid, scp_role=True) for uid in receives],
                 tls_args=self._prepare_tls(),
@@ -68,9 +71,13 @@ class DimsePeer:
             if association.is_established:
                 association.abort()
 
+    def offers(self, association: Association, uid: str) -> bool:
+        """Whether the archive offers a service on this connection."""
+        return uid in [context.abstract_syntax for context in association.accepted_contexts]
+
     def require_accepted(self, association: Association, uid: str, what: str) -> None:
         """Refuse an archive that does not offer a service. what: the service, as it is called in a sentence."""
-        if uid not in [context.abstract_syntax for context in association.accepted_contexts]:
+        if not self.offers(association, uid):
             raise ArchiveRefused(
                 f"{self.address} does not offer {what} to us. Ask its administrator to allow it for our AE title "
                 f"{self._our_ae_title}."

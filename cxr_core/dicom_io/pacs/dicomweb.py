@@ -72,6 +72,7 @@ class DicomwebArchive:
             settings.url.rstrip("/"),
             session=session,
             callback=self._limit_answer,
+            chunk_size=MAX_FILM_BYTES,  # a body of known length: not every server takes one in chunks
             permissive_uid=True,  # of objects that are in the archive already
             timeout=(CONNECT_S, SILENCE_S),
         )

@@ -8,7 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
 from pydicom import Dataset
-from pydicom.uid import UID, generate_uid
+from pydicom.uid import (
+    UID,
+    ComputedRadiographyImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
+    SecondaryCaptureImageStorage,
+    generate_uid,
+)
 from pynetdicom.presentation import build_context
 
 from cxr_core.dicom_io.pacs.answers import (
@@ -30,7 +37,7 @@ from cxr_core.dicom_io.pacs.archive import (
     require_few_studies,
     select_priors,
 )
-from cxr_core.dicom_io.pacs.association import DimsePeer
+from cxr_core.dicom_io.pacs.association import VERIFICATION, DimsePeer
 from cxr_core.dicom_io.pacs.receiver import (
     COMMITMENT,
     SYNTAXES,
@@ -42,12 +49,18 @@ from cxr_core.dicom_io.pacs.settings import DimseSettings
 from cxr_core.errors import ArchiveRefused, ArchiveUnreachable
 from cxr_core.film.decoding.dicom import silence_libraries
 
-VERIFICATION = UID("1.2.840.10008.1.1")  # PS3.4 A.4
 # Of the model whose root is the study (PS3.4 C.6.2.3).
 FIND = UID("1.2.840.10008.5.1.4.1.2.2.1")
 MOVE = UID("1.2.840.10008.5.1.4.1.2.2.2")
 GET = UID("1.2.840.10008.5.1.4.1.2.2.3")
 COMMITMENT_INSTANCE = UID("1.2.840.10008.1.20.1.1")  # the only one of its class (PS3.4 J.3.5)
+# What a film may be where an archive does not say, which it need not (PS3.4 table C.6-4).
+FILM_CLASSES = [
+    ComputedRadiographyImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
+    SecondaryCaptureImageStorage,
+]
 REQUEST_COMMITMENT = 1  # the only action of the class (PS3.4 J.3.2)
 PENDING = (0xFF00, 0xFF01)  # more answers follow (PS3.4 table C.4-1)
 MAX_ANSWERS = 2000  # of a search below a study
@@ -62,7 +75,7 @@ class DimseArchive:
 
     def check(self) -> None:
         """C-ECHO."""
-        with self._peer.associate([build_context(VERIFICATION)]) as association:
+        with self._peer.associate([]) as association:
             self._peer.require_accepted(association, VERIFICATION, "C-ECHO")
             self._peer.require_success(association.send_c_echo(), "answer a C-ECHO")
 
@@ -163,12 +176,10 @@ class DimseArchive:
     def _get(self, film: ObjectReference) -> bytes | None:
         """A film that the archive sends on the connection that asks for it (C-GET)."""
         receiver = FilmReceiver()
-        contexts = [
-            build_context(GET),
-            *(build_context(film.class_uid, syntax) for syntax in SYNTAXES),
-        ]
+        classes = [film.class_uid] if film.class_uid else FILM_CLASSES
+        stored = [build_context(uid, syntax) for uid in classes for syntax in SYNTAXES]
         with self._peer.associate(
-            contexts, receives=[film.class_uid], handlers=receiver.handlers
+            [build_context(GET), *stored], receives=classes, handlers=receiver.handlers
         ) as association:
             self._peer.require_accepted(association, GET, "films (C-GET)")
             identifier = _describe_film(film)
@@ -214,7 +225,7 @@ class DimseArchive:
             Receiver(self._settings, self._our_ae_title, report.handlers),
             self._peer.associate(contexts, handlers=report.handlers) as association,
         ):
-            if not association.accepted_contexts:
+            if not self._peer.offers(association, COMMITMENT):
                 return None
             status, _ = association.send_n_action(
                 request,

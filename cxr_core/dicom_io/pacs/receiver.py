@@ -74,8 +74,8 @@ class FilmReceiver:
     def _count(self, event: evt.Event) -> None:
         """End a connection on which more bytes come in than a film has."""
         self._received += len(event.data)
-        most = MAX_FILM_BYTES + (MAX_FILM_BYTES >> 4)  # with what frames its pieces
-        if self._received > most and not self.is_too_large:
+        limit = MAX_FILM_BYTES + (MAX_FILM_BYTES >> 4)  # with what frames its pieces
+        if self._received > limit and not self.is_too_large:
             self.is_too_large = True
             cast(AssociationSocket, event.assoc.dul.socket).close()
 
