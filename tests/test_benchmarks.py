@@ -64,4 +64,4 @@ def test_without_a_cuda_device_it_is_said_what_would_be_measured() -> None:
 def test_an_unknown_benchmark_is_answered_with_the_known_ones() -> None:
     done = run("speed")
     assert done.returncode == 2
-    assert "unknown benchmark speed; choose from coverage, data" in done.stderr
+    assert "unknown benchmark speed; choose from backends, coverage" in done.stderr

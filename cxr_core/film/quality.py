@@ -207,5 +207,5 @@ def _measure_evenness(pixels: np.ndarray) -> float:
     """Share of pixels equal to the one before in their row, among those neither darkest nor brightest."""
     left, right = pixels[:, :-1], pixels[:, 1:]
     inside = (right > pixels.min()) & (right < pixels.max())
-    even = np.count_nonzero((left == right) & inside)
-    return even / max(1, np.count_nonzero(inside))
+    even = int(np.count_nonzero((left == right) & inside))
+    return even / max(1, int(np.count_nonzero(inside)))

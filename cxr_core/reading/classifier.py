@@ -22,7 +22,7 @@ from cxr_core.models.networks.architectures import FilmClassifier
 from cxr_core.models.networks.batch_norm_folding import fold_batch_norm
 from cxr_core.models.store import load_card, load_network, load_ood_statistics
 from cxr_core.reading.calibration import calibrate_logits
-from cxr_core.reading.cores import PROCESS_CORES, CoreScheduler, split_into_passes
+from cxr_core.reading.cores import PROCESS_CORES, CoreScheduler
 from cxr_core.reading.heatmaps import compute_library_heatmap, forward_with_attribution
 from cxr_core.reading.ood import OodDetector, embed_maps
 from cxr_core.reading.results import EXACT_METHOD, Attribution, ModelOutput
@@ -105,11 +105,8 @@ class Classifier:
         self, grids: np.ndarray, film_shapes: Sequence[tuple[int, int]]
     ) -> list[ModelOutput]:
         """Read films that are on the model's grid already. grids: (B, S, S) uint8.  film_shapes: (H, W) of each."""
-        outputs: list[ModelOutput] = []
-        for films in split_into_passes(len(grids), self.card.input_spec.side):
-            inputs = torch.from_numpy(normalise_grids(grids[films], self.card.input_spec))
-            outputs += self.read_inputs(inputs, film_shapes[films])
-        return outputs
+        inputs = torch.from_numpy(normalise_grids(grids, self.card.input_spec))
+        return self.read_inputs(inputs, film_shapes)
 
     def read_inputs(
         self, inputs: Tensor, film_shapes: Sequence[tuple[int, int]]

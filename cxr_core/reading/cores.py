@@ -10,9 +10,6 @@ from typing import TypeVar
 
 import torch
 
-# Pixels of the films that share one forward pass: eight of 128 px, three of 192 px. With more the maps of a layer no
-# longer fit a core's cache, and a film takes up to a third longer (docs/experiments/performance.md).
-PASS_PIXELS = 8 * 128 * 128
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -60,18 +57,6 @@ class CoreScheduler:
                 result = running.popleft().result()
                 running.extend(threads.submit(function, item) for item in islice(remaining, 1))
                 yield result
-
-
-def split_into_passes(films: int, side: int, inputs: int = 1) -> Iterator[slice]:
-    """Which films share each forward pass: as few passes as PASS_PIXELS allows, alike in size.
-
-    side: of a model input in pixels.  inputs: that a film has.
-    """
-    most = max(1, PASS_PIXELS // (inputs * side**2))
-    passes = max(1, -(-films // most))
-    size = max(1, -(-films // passes))
-    for start in range(0, films, size):
-        yield slice(start, start + size)
 
 
 # PyTorch's setting belongs to the whole process, and so does its owner: every reader of the process shares this one.

@@ -40,9 +40,9 @@ from cxr_core.workspace.log import count_details
 DRAWING = QualityFlag("drawing", DRAWING_NOTICE)
 LEFT_OUT = "model_left_out"  # the code of the flag for a model that cannot read any film, or cannot read this one
 Result = TypeVar("Result")
-BATCH = 4  # films of a folder that are read together
-# Batches of a folder that are decoded or read while the one before them is used; one more is in memory, all in all.
-BATCHES_AT_ONCE = 3
+BATCH = 6  # films of a folder that share a forward pass
+# Batches that are decoded or read while another is used; three times as many films as a batch has are in memory.
+BATCHES_AT_ONCE = 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

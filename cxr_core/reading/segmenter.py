@@ -5,7 +5,6 @@ pixels -> grid -> the film and one test-time augmentation (smaller and brighter)
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 
 import cv2
@@ -22,7 +21,7 @@ from cxr_core.models.networks.segmenter import FilmSegmenter
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import load_segmenter, load_segmenter_card
 from cxr_core.reading.cardiothoracic.contours import SegmentationResult, find_contours
-from cxr_core.reading.cores import PROCESS_CORES, CoreScheduler, split_into_passes
+from cxr_core.reading.cores import PROCESS_CORES, CoreScheduler
 from cxr_core.workspace.paths import printable
 
 # The test-time augmentation: whether contours stay where they are says how far they can be trusted.
@@ -81,10 +80,9 @@ class Segmenter:
     def segment_grids(
         self, grids: np.ndarray, film_shapes: Sequence[tuple[int, int]]
     ) -> list[SegmentationResult]:
-        """Segment films, a few in each forward pass. grids: (B, S, S) uint8.  film_shapes: (H, W) of each."""
+        """Segment films in one forward pass. grids: (B, S, S) uint8.  film_shapes: (H, W) of each."""
         interval = self.card.ratio_interval
-        passes = split_into_passes(len(grids), self.card.input_spec.side, AUGMENTATIONS)
-        batch = chain.from_iterable(self.predict_augmented(grids[films]) for films in passes)
+        batch = self.predict_augmented(grids)
         return [
             find_contours(
                 augmented_maps,
