@@ -40,8 +40,9 @@ def pytest_runtest_makereport(
     return report
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Chromium. Until the module has ended, Playwright's event loop runs in this thread."""
     path = shutil.which("chromium") or CHROMIUM
     if not Path(path).exists():
         if os.environ.get("CI"):

@@ -8,6 +8,7 @@ from tests.browser.test_read_page_in_browser import drop, film
 PAGES = {
     "": "Read",
     "data": "Data",
+    "review": "Review",
     "train": "Train",
     "evaluate": "Evaluate",
     "models": "Models",
