@@ -272,18 +272,22 @@ def _load_coverage_view(
     return compute_coverage_view(_evaluation, _finding, _view)
 
 
-def measure_agreement(project: Project, finding: str) -> Agreement:
-    """How far the readers of a project agree, measured again once a verdict was given."""
+def measure_agreement(project: Project, finding: str, after: bool) -> Agreement:
+    """How far the readers of a project agree, measured again once a verdict was given.
+
+    after: by what was changed once the answer was shown.
+    """
     from cxr_core.feedback.verdicts import stamp_verdicts
 
-    return _measure_agreement(f"{project.id}|{finding}|{stamp_verdicts(project)}", project, finding)
+    key = f"{project.id}|{finding}|{after}|{stamp_verdicts(project)}"
+    return _measure_agreement(key, project, finding, after)
 
 
 @st.cache_resource(show_spinner="Measuring the agreement …", max_entries=VIEWS_KEPT)
-def _measure_agreement(key: str, _project: Project, _finding: str) -> Agreement:
+def _measure_agreement(key: str, _project: Project, _finding: str, _after: bool) -> Agreement:
     from cxr_core.feedback.agreement import measure_agreement
 
-    return measure_agreement(_project, _finding)
+    return measure_agreement(_project, _finding, after=_after)
 
 
 def load_comparison(records: Sequence[EvaluationRecord]) -> Comparison:

@@ -13,8 +13,8 @@ from pages.components.evaluation.page_state import EvaluatePageState
 from pages.components.markdown import plain
 
 NOTE = (
-    "First verdicts, given before the program's answer was shown. Intervals of 95 % over the films. Against the "
-    "consensus of the other readers; films on which they come to none, or are not sure, are left out."
+    "Of a project that reads first, the verdicts given before the program's answer was shown. Intervals of 95 % over the "
+    "films. Against the consensus of the other readers; films on which they come to none, or are not sure, are left out."
 )
 
 
@@ -28,7 +28,10 @@ def show_readers(state: EvaluatePageState, finding: str) -> None:
         st.page_link("pages/review.py", label="Review", icon=":material/arrow_forward:")
         return
     project = _choose_project(state, projects)
-    agreement = cache.measure_agreement(project, finding)
+    after = project.read_first and st.toggle(
+        "As changed after the answer was shown", key=state.widget_key("readers-after")
+    )
+    agreement = cache.measure_agreement(project, finding, after)
     if not agreement.films:
         st.markdown(
             f"**No film of {plain(project.name)} was judged by two readers yet.** Ask for two or more readers for each "
