@@ -23,7 +23,7 @@ from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.cores import CoreScheduler
 from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
-from cxr_core.reading.reader import Reader
+from cxr_core.reading.reader import BATCH, BATCHES_AT_ONCE, Reader
 from cxr_core.reading.results import HEATMAP_METHODS
 from tests.tiny import tiny_card, tiny_model, tiny_network
 
@@ -155,6 +155,20 @@ def test_results_come_in_order_and_items_are_taken_as_they_are_needed():
     assert next(results) == 0
     assert len(taken) <= 1 + scheduler.cores
     assert list(results) == [item * item for item in range(1, 10)]
+
+
+def test_no_more_films_of_a_folder_are_in_memory_than_three_batches(reader):
+    asked = []
+
+    def files():
+        for number in range(40):
+            asked.append(number)
+            yield png(number % 5)
+
+    at_once = BATCH * (BATCHES_AT_ONCE + 1)
+    for read, _ in enumerate(reader.examine_many(files())):
+        batches_used = read // BATCH
+        assert len(asked) <= BATCH * batches_used + at_once
 
 
 def test_an_error_of_one_item_ends_the_others():

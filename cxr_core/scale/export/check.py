@@ -68,7 +68,7 @@ def check_classifier(
         source=source,
         largest_difference=float((before["logit"] - after["logit"]).abs().max()),
         verdicts_changed=changed.films,
-        most_changed=changed.most,
+        most_changed=changed.by_one_decision,
         on_threshold=changed.on_threshold,
         auroc=dict(_compare_aurocs(card, before, after)),
     )
@@ -163,7 +163,7 @@ class _ChangedFilms:
     """Films with another verdict: all of them, by the decision that changes most, and those that lie on a threshold."""
 
     films: int
-    most: int
+    by_one_decision: int
     on_threshold: int
 
 
@@ -185,8 +185,8 @@ def _count_changed_films(
             elif crossed:
                 on_threshold.add(old.image)
     films = set().union(*changed.values())
-    most = max(map(len, changed.values()), default=0)
-    return _ChangedFilms(len(films), most, len(on_threshold - films))
+    by_one_decision = max(map(len, changed.values()), default=0)
+    return _ChangedFilms(len(films), by_one_decision, len(on_threshold - films))
 
 
 def _list_decided_values(
