@@ -84,7 +84,7 @@ def test_what_is_copied_is_there_and_gets_into_the_build() -> None:
 
 
 def test_bases_are_pinned_by_name_and_tag(compose: dict[str, Any]) -> None:
-    (python,) = arguments_of("ARG")
+    python, _ = arguments_of("ARG")
     assert PINNED.fullmatch(python.partition("=")[2])
     assert {each.split()[0] for each in arguments_of("FROM")} == {"${PYTHON}"}
     for service in compose["services"].values():

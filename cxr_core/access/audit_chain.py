@@ -30,7 +30,7 @@ MAX_FILE_BYTES = 8 * 2**20
 LOCK_S = 10.0
 NUMBER, BEFORE = "number", "before"  # keys of a line
 NO_LINE = "0" * 64  # what the first line has as the hash of the line before
-FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
 
 Sha256 = Annotated[str, pydantic.Field(pattern=r"[0-9a-f]{64}")]
 
@@ -182,7 +182,9 @@ def _append_bytes(path: Path, data: bytes) -> int:
     descriptor = os.open(path, FLAGS, 0o600)
     try:
         before = os.fstat(descriptor).st_size
-        if before and os.pread(descriptor, 1, before - 1) != b"\n":
+        if before:
+            os.lseek(descriptor, before - 1, os.SEEK_SET)
+        if before and os.read(descriptor, 1) != b"\n":
             data = b"\n" + data  # what somebody has cut short is no part of this line
         try:
             if os.write(descriptor, data) != len(data):

@@ -149,7 +149,7 @@ class RequestGuard:
             if not self._is_allowed(Headers(scope=scope)):
                 for_program = is_service_path(scope["path"])
                 app = answer_error(REFUSAL.strip(), 403) if for_program else REFUSED_PAGE
-            elif scope["path"].startswith(UPLOADS) and not _may_upload(scope):
+            elif UPLOADS in scope["path"] and not _may_upload(scope):
                 app = REFUSED_UPLOAD
         await app(scope, receive, send_with_headers)
 

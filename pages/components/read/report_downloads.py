@@ -15,6 +15,7 @@ from cxr_core.reading.results import Reading
 from cxr_core.version import VERSION
 from pages.components.read.film_view import decode_entry
 from pages.components.read.page_state import StudyEntry
+from pages.components.sign_in.person import hold_sign_in
 
 TEXT_NOTICE = "The PDF and HTML reports show the film. Check its burned-in text for patient identifiers first."
 
@@ -29,12 +30,14 @@ def offer_reports(
     build_prior: makes the report of a prior film to compare with.
     """
 
-    reader = current_actor()  # the file is made later, where nobody can be asked
+    # The file is made later, where nobody can be asked.
+    reader, require_sign_in = current_actor(), hold_sign_in()
 
     def defer(
         name: str, write: Callable[[Report, Report | None], str | bytes]
     ) -> Callable[[], str | bytes]:
         def make_report() -> str | bytes:
+            require_sign_in()
             report = write(build_report(entry, reading), build_prior() if build_prior else None)
             record(f"report as {name}", who=reader, film=reading.sha256)
             return report

@@ -1,6 +1,7 @@
 """The person whose page runs: asked of Streamlit each time, so that callbacks, fragments and dialogs know them too."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import streamlit as st
@@ -46,6 +47,17 @@ _signed_out: dict[tuple[str, float], float] = {}  # when each would have ended a
 
 def _name_sign_in(identity: Identity) -> tuple[str, float]:
     return identity.actor.name, identity.signed_in_at
+
+
+def hold_sign_in() -> Callable[[], None]:
+    """A check for what is made later, without a page that runs: it raises AccessRefused once the sign-in has ended."""
+    identity = find_identity()
+
+    def require_sign_in() -> None:
+        if identity is not None and has_ended(identity):
+            raise AccessRefused("your sign-in has ended; reload the page and sign in again")
+
+    return require_sign_in
 
 
 def find_page_actor() -> Actor:
