@@ -28,6 +28,8 @@ NOT_IN_THE_TREE = {
     "workspace/",
     "learnt_films.txt",
     "pacs.toml",  # of the workspace
+    ".streamlit/secrets.toml",  # of a server with sign-in
+    "secrets.toml",
     "../shared/data",
     "./workspace",
     "code/",  # of the workspace
