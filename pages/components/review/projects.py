@@ -73,12 +73,12 @@ def show_project(state: ReviewPageState, project: Project) -> None:
     """What the project holds, and what can be done with it as a whole."""
     films = list_films(project)
     kept = sum(film.is_kept for film in films)
-    facts = [f"**{format_count(len(films), 'films')}**"]
+    parts = [f"**{format_count(len(films), 'films')}**"]
     if not project.dataset:
-        facts.append(f"{kept:,} with their pictures, each kept with a reader's consent")
+        parts.append(f"{kept:,} with their pictures, each kept with a reader's consent")
     if project.note:
-        facts.append(plain(project.note))
-    st.markdown(" · ".join(facts))
+        parts.append(plain(project.note))
+    st.markdown(" · ".join(parts))
     with st.container(horizontal=True, gap="small"):
         if not project.dataset:
             st.button(

@@ -13,8 +13,9 @@ from pages.components.evaluation.page_state import EvaluatePageState
 from pages.components.markdown import plain
 
 NOTE = (
-    "Of a project that reads first, the verdicts given before the program's answer was shown. Intervals of 95 % over the "
-    "films. Against the consensus of the other readers; films on which they come to none, or are not sure, are left out."
+    "Of a project that reads first, the verdicts given before the program's answer was shown. Intervals of 95 % over "
+    "the films. Against the consensus of the other readers; films on which they come to none, or are unsure, are left "
+    "out."
 )
 
 

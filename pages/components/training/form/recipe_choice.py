@@ -21,6 +21,10 @@ def ask_recipe(draft: RunDraft) -> None:
         _show_recipe_of_run(draft, origin)
         return
     recipes, obstacles = cache.load_recipes(), cache.find_recipe_obstacles(draft.data or ())
+    own = recipes.get(draft.recipe_name or "")
+    if own is not None and draft.recipe is not None and draft.recipe.init != own.init:
+        # Filled in with other weights to start from; what is wrong with the data is said below.
+        obstacles = {name: why for name, why in obstacles.items() if name != own.name}
     names = sorted(recipes, key=lambda name: (name in obstacles, name != FIRST_RECIPE))
     if draft.recipe is None or (draft.recipe_name in obstacles and not draft.recipe_picked):
         draft.start_from_recipe(names[0], recipes[names[0]])
