@@ -61,7 +61,7 @@ def read_drawings(folder: Path) -> None:
     from cxr_core.reading.segmenter import Segmenter
 
     try:
-        reader = Reader.installed()
+        reader = Reader.installed(backend="torch")  # the limit on memory is made for that
     except ModelError:  # every installed one is damaged, for which this one is not to blame
         reader = Reader.installed([])
     films = [draw_phantom(spec) for spec in SAMPLES.values()]
