@@ -149,6 +149,10 @@ def record_verdict(new: NewVerdict) -> SavedVerdict:
             )
         before = _last_verdict(store, new.film, new.reader, new.finding)
         verdict = _insert(store, project, new)
+        store.execute(  # the reader is done with it, so that another one may have it
+            "DELETE FROM assignments WHERE film = ? AND finding = ? AND reader = ?",
+            (new.film, new.finding, new.reader),
+        )
         update_case(store, project, new.film, new.finding)
     is_stale = before is not None and before.id != new.seen
     return SavedVerdict(verdict=verdict, overrides=before if is_stale else None)
