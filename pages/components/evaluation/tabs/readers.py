@@ -45,9 +45,8 @@ def show_readers(state: EvaluatePageState, finding: str) -> None:
         with st.container(key="evaluate-left"):
             st.table(_tabulate_kappa(agreement, names), border="horizontal", hide_index=True)
         with st.container(key="evaluate-right"):
-            rows = [
-                row for one in agreement.readers for row in _tabulate_reader(one, names[one.reader])
-            ]
+            readers = sorted(agreement.readers, key=lambda one: names[one.reader])
+            rows = [row for one in readers for row in _tabulate_reader(one, names[one.reader])]
             st.table(rows, border="horizontal", hide_index=True)
     st.caption(NOTE)
 
@@ -67,7 +66,7 @@ def _choose_project(state: EvaluatePageState, projects: list[Project]) -> Projec
 def _tabulate_kappa(agreement: Agreement, names: dict[str, str]) -> list[dict[str, str]]:
     rows = [
         {
-            "Readers": " and ".join(names[reader] for reader in pair.readers),
+            "Readers": " and ".join(sorted(names[reader] for reader in pair.readers)),
             "Cohen's kappa": _format(pair.kappa),
             "Judged alike": _format(pair.observed),
             "Films": str(pair.kappa.n),

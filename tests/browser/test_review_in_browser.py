@@ -1,0 +1,188 @@
+"""Reading first, repairing labels and settling disputes by keys in a real browser; a saved verdict outlives a kill."""
+
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from cxr_core.evaluation.store.catalogue import load_record
+from cxr_core.evaluation.store.loaded import load_evaluation
+from cxr_core.feedback.adjudication import list_disputes
+from cxr_core.feedback.films import find_film, list_films
+from cxr_core.feedback.projects import Project, create_project, find_project
+from cxr_core.feedback.readers import register_reader
+from cxr_core.feedback.review.dataset_review import create_review, fill_from_evaluation
+from cxr_core.feedback.verdicts import ReaderVerdict, list_verdicts
+from tests.browser.served_app import FAKE_READER, find_server, serve
+from tests.feedback.bench import hash_of, judge, write_dataset
+from tests.feedback.evaluations import write_evaluation
+from tests.pages.test_verdicts_on_page import draw_file
+
+pytestmark = pytest.mark.browser
+
+TRUTH = [0, 1] * 4
+FLIPPED = (2, 5)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A served app: its address, and the workspace that this process reads too."""
+
+    address: str
+    workspace: Path
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
+    """A project that reads first, one of kept films, and a dataset with two labels flipped."""
+    workspace = tmp_path_factory.mktemp("workspace")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CXR_WORKSPACE", str(workspace))
+        create_project("First", ["cardiomegaly", "pneumonia"], read_first=True)
+        create_project("Open", ["cardiomegaly", "pneumonia"])
+        labels = [float(label if n not in FLIPPED else 1 - label) for n, label in enumerate(TRUTH)]
+        dataset = write_dataset(tmp_path_factory.mktemp("data") / "films", labels)
+        films = dataset.load_manifest()
+        chances = {hash_of(n): 0.9 if label else 0.1 for n, label in enumerate(TRUTH)}
+        folder = write_evaluation(
+            workspace / "evaluations" / "tiny",
+            films,
+            "pneumonia",
+            films.table["sha256"].map(chances),
+        )
+        repair = create_review("Repair", dataset, ["pneumonia"])
+        fill_from_evaluation(repair, load_evaluation(load_record(folder)))
+        disputed = create_review("Disputed", dataset, ["pneumonia"], reads=2)
+        film = find_film(disputed, hash_of(1))
+        assert film is not None
+        judge(film, register_reader("Ben").id, "suspected")
+        judge(film, register_reader("Cy").id, "not_suspected")
+        register_reader("Ada")
+        for address in serve(FAKE_READER, workspace):
+            yield Study(address, workspace)
+
+
+def settle(page: Page) -> None:
+    """Wait until the page has run."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def choose(page: Page, field: str, option: str) -> None:
+    page.get_by_role("combobox", name=field, exact=True).click()
+    page.get_by_role("option", name=option, exact=True).click()
+    settle(page)
+
+
+def open_review(page: Page, study: Study, project: str) -> None:
+    """The Review page of a project, read by Ada."""
+    page.goto(study.address)
+    page.get_by_role("link", name="Review", exact=True).click()
+    expect(page.get_by_role("heading", name="Review")).to_be_visible()
+    choose(page, "Project", project)
+    choose(page, "Reader", "Ada")
+
+
+def read_with(page: Page, study: Study, project: str, name: str, brightness: int) -> None:
+    """A film on the Read page, with verdicts kept in a project, read by Ada."""
+    page.set_viewport_size({"width": 1400, "height": 1300})
+    page.goto(study.address)
+    page.get_by_role("spinbutton", name="Age in years").fill("63")
+    page.keyboard.press("Enter")
+    page.get_by_text("Verdicts", exact=True).click()
+    choose(page, "Keep verdicts in", project)
+    file = {"name": name, "mimeType": "image/png", "buffer": draw_file(brightness)}
+    page.locator("input[type=file]").set_input_files([file])  # type: ignore[list-item]
+    expect(page.get_by_text("Who reads?")).to_be_visible()
+    choose(page, "Reader", "Ada")
+    page.get_by_role("heading", name="Read chest films").click()  # the keys are the page's
+
+
+def verdicts_of(project: Project) -> list[ReaderVerdict]:
+    return [row for film in list_films(project) for row in list_verdicts(film.id)]
+
+
+def test_a_film_is_read_first_and_revealed_by_the_keys_of_one_hand(
+    page: Page, study: Study
+) -> None:
+    read_with(page, study, "First", "film.png", 220)
+    body = page.locator("body")
+    expect(page.get_by_text("the answer is hidden")).to_be_visible()
+    assert "heart-adults" not in page.content()
+    expect(page.get_by_text("Impression")).to_have_count(0)
+    page.keyboard.press("s")
+    expect(page.get_by_text("saved", exact=False).first).to_be_visible()
+    page.keyboard.press("x")  # one finding is missing, so nothing is revealed
+    page.keyboard.press("d")
+    expect(page.get_by_role("button", name="Reveal the answer")).to_be_enabled()
+    expect(page.get_by_text("Impression")).to_have_count(0)
+    page.keyboard.press("w")
+    expect(page.get_by_role("button", name="Reveal the answer")).to_be_disabled()
+    page.keyboard.press("d")
+    expect(page.get_by_role("button", name="Reveal the answer")).to_be_enabled()
+    page.keyboard.press("x")
+    expect(page.get_by_text("Impression")).to_be_visible()
+    expect(body).to_contain_text("You read suspected first")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys of the film viewer")).to_contain_text("Unsure")
+    page.keyboard.press("?")
+    rows = verdicts_of(find_project("First"))
+    assert [(row.finding, row.answer) for row in rows if row.undoes is None] == [
+        ("cardiomegaly", "suspected"),
+        ("pneumonia", "not_suspected"),
+        ("pneumonia", "not_suspected"),
+    ]
+    assert {row.phase for row in rows} == {"before"}
+    assert rows[0].program.call == "present", "what was hidden is kept beside the verdict"
+
+
+def test_flipped_labels_are_repaired_by_keys_and_a_box_is_kept(page: Page, study: Study) -> None:
+    open_review(page, study, "Repair")
+    viewer = page.locator("[data-testid=film-viewer][data-ready=true]")
+    viewer.wait_for()
+    page.get_by_role("heading", name="Review").click()
+    stage = viewer.locator(".stage").bounding_box()
+    assert stage
+    page.keyboard.press("b")
+    left, top = stage["x"] + stage["width"] / 2, stage["y"] + stage["height"] / 2
+    page.mouse.move(left, top)
+    page.mouse.down()
+    page.mouse.move(left + 60, top + 40, steps=4)
+    page.mouse.up()
+    expect(page.get_by_text("1 box")).to_be_visible()
+    page.keyboard.press("x")
+    expect(page.get_by_text("7 of 8 cases open").first).to_be_visible()
+    expect(page.get_by_text("1 box")).to_have_count(0)
+    page.keyboard.press("d")
+    expect(page.get_by_text("6 of 8 cases open").first).to_be_visible()
+    first, second = verdicts_of(find_project("Repair"))
+    films = {film.id: film.pixels_sha256 for film in list_films(find_project("Repair"))}
+    assert {films[first.film], films[second.film]} == {hash_of(n) for n in FLIPPED}
+    assert (first.answer, second.answer) == ("suspected", "not_suspected")
+    assert first.marks[0].width > 0
+
+
+def test_a_dispute_is_settled_without_knowing_who_said_what(page: Page, study: Study) -> None:
+    open_review(page, study, "Disputed")
+    page.get_by_role("tab", name="Disputes").click()
+    expect(page.get_by_text("Reader 1: suspected")).to_be_visible()
+    expect(page.get_by_text("Reader 2: not suspected")).to_be_visible()
+    page.locator("[data-testid=film-viewer][data-ready=true]").wait_for()
+    page.get_by_role("heading", name="Review").click()
+    page.keyboard.press("s")
+    expect(page.get_by_text("There is nothing to settle")).to_be_visible()
+    assert list_disputes(find_project("Disputed")) == []
+
+
+def test_a_verdict_that_is_shown_as_saved_outlives_a_killed_server(
+    page: Page, study: Study
+) -> None:
+    read_with(page, study, "Open", "other.png", 210)
+    page.keyboard.press("s")
+    expect(page.get_by_text("saved", exact=False).first).to_be_visible()
+    find_server(study.address).send_signal(signal.SIGKILL)  # the last test of this server
+    (row,) = verdicts_of(find_project("Open"))
+    assert (row.finding, row.answer) == ("cardiomegaly", "suspected")
+    page.goto("about:blank")
