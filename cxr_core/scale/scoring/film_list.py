@@ -117,11 +117,7 @@ def _stamped(paths: Iterable[str]) -> Iterator[FilmFile]:
 def _list_dataset(name: str) -> FilmList:
     """The usable films of a dataset as it was prepared last, with the ages and views that it states."""
     manifest = find_dataset(name).load_manifest().select_usable()
-    table = pd.DataFrame(
-        {"image": manifest.table["image"], "age": manifest.table["age"]}
-        | {"view": manifest.table["view"]}
-    )
-    return _list_rows(table, Path("/"))
+    return _list_rows(manifest.table[["image", "age", "view"]], Path("/"))
 
 
 def _list_table(path: str) -> FilmList:

@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from cxr_core import __main__ as command
+from cxr_core.data.manifest import Manifest, build_table
+from cxr_core.data.registry import DatasetRecord
 from cxr_core.errors import Cancelled, DataError, ScaleError
 from cxr_core.models.registry import registry
 from cxr_core.reading.reader import Reader
@@ -187,6 +189,19 @@ def test_a_table_gives_paths_ages_and_views(films, tmp_path):
         "002.png": (None, None),
         "003.png": (None, "AP"),
     }
+
+
+def test_a_registered_dataset_gives_ages_and_views(films, tmp_path, workspace):
+    paths = [str(films / f"00{number}.png") for number in (1, 2)]
+    columns = {"image": paths, "patient": ["a", "b"], "split": "test", "source": "here"}
+    table = build_table({**columns, "age": [61, None], "view": ["AP", None]})
+    folder = workspace / "datasets" / "mine"
+    Manifest(table, "csv", "Free use.").save(folder / "manifest.parquet")
+    record = DatasetRecord(folders=(str(films),), kind="csv", prepared="2026-11-30T00:00:00+00:00")
+    (folder / "dataset.json").write_text(json.dumps(record.to_json()))
+    score("mine", tmp_path / "out")
+    rows = {row["file"]: (row["age_years"], row["view"]) for row in read_rows(tmp_path / "out")}
+    assert rows == {paths[0]: (61, "AP"), paths[1]: (None, None)}
 
 
 def test_a_table_of_missing_films_is_told_before_a_model_is_loaded(tmp_path, monkeypatch, films):
