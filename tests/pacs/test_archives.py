@@ -1,5 +1,9 @@
 """Both clients against Debian's Orthanc: search, fetch, send, confirm, and what each says when something is wrong."""
 
+import os
+import re
+import shutil
+import subprocess
 import threading
 from datetime import date
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -99,6 +103,31 @@ def test_studies_are_found_by_patient_accession_and_date(archive):
     assert not ct.may_hold_films
     assert archive.list_films(CT) == ()
     assert not [word for word in IDENTITY if word in repr(mine)]
+
+
+def run_dcmtk(tool: str, *arguments: object) -> str:
+    """What a tool of dcmtk says. Without it the test is skipped, with CI set it fails."""
+    if shutil.which(tool) is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"{tool} is missing: with CI set archives must be asked by another client")
+        pytest.skip(f"{tool} is missing: install Debian's dcmtk")
+    titles = ["-aet", OUR_AE_TITLE, "-aec", AE_TITLE]
+    command = [tool, *titles, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("way", ["dicomweb", "get"])
+def test_dcmtk_stores_and_finds_the_same_studies(filled, way, tmp_path):
+    film = tmp_path / "film.dcm"
+    film.write_bytes(make_film("1.2.826.0.1.99.8.12"))
+    run_dcmtk("storescu", "127.0.0.1", filled.port, film)
+    keys = ["QueryRetrieveLevel=STUDY", f"PatientID={PATIENT}", "StudyInstanceUID"]
+    named = [part for key in keys for part in ("-k", key)]
+    answered = run_dcmtk("findscu", "-S", *named, "127.0.0.1", filled.port)
+    theirs = set(re.findall(r"\(0020,000d\) UI \[([0-9.]+)", answered))
+    ours = open_as(settings_of(filled, way)).find_studies(StudyQuery(patient_id=PATIENT))
+    assert {study.uid for study in ours} == theirs == {STUDY, PRIOR, "1.2.826.0.1.99.8.12"}
 
 
 def test_priors_are_of_this_very_patient_and_earlier(archive, filled):

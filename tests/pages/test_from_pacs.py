@@ -108,7 +108,7 @@ def state_of(app: AppTest) -> ReadPageState:
 
 def open_search(app: AppTest) -> AppTest:
     state = state_of(app)
-    app.session_state[state.widget_key(f"from-pacs-{state.pacs.opened}")] = True
+    app.session_state[state.widget_key(f"from-pacs-{state.pacs.opened_studies}")] = True
     return run(app)
 
 

@@ -70,7 +70,7 @@ def _finish(state: ReadPageState, fetch: StudyFetch) -> None:
     else:
         state.choose_entry(first)
         state.pacs.studies = None  # found and opened
-        state.pacs.opened += 1
+        state.pacs.opened_studies += 1
 
 
 def offer_priors(state: ReadPageState, key: str, settings: PacsSettings) -> None:

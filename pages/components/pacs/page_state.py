@@ -59,14 +59,14 @@ class UnsentResults:
 class PacsState:
     """The search and the fetch of one tab.
 
-    studies: of the last search; None before it.  problem: a sentence.  opened: how many studies were opened, by which
+    studies: of the last search; None before it.  problem: a sentence.  opened_studies: how many, by which
     the way in folds away after each.
     """
 
     studies: tuple[Study, ...] | None = None
     fetch: StudyFetch | None = None
     problem: str = ""
-    opened: int = 0
+    opened_studies: int = 0
 
     def forget(self) -> None:
         """Stop fetching, and let go of what was found."""

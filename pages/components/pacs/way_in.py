@@ -18,7 +18,7 @@ def take_from_pacs(state: ReadPageState) -> None:
         return
     if settings is None:
         return
-    key = state.widget_key(f"from-pacs-{state.pacs.opened}")
+    key = state.widget_key(f"from-pacs-{state.pacs.opened_studies}")
     way_in = st.expander("From PACS", key=key, icon=":material/dns:", on_change="rerun")
     if way_in.open:
         # Imported once it is opened: it brings pydicom and the network libraries along.
