@@ -57,8 +57,11 @@ def kill_writers(films: list[int], readers: list[str], chance: Random) -> list[t
         seed = chance.random()
         writer = os.fork()
         if writer == 0:
-            os.close(reading)
-            write_for_ever(films, reader, Random(seed), writing)
+            try:
+                os.close(reading)
+                write_for_ever(films, reader, Random(seed), writing)
+            finally:
+                os._exit(1)  # nothing of the parent's goes on in here
         os.close(writing)
         pipes.append(reading)
         writers.append(writer)
