@@ -30,11 +30,11 @@ POLL_S = 2
 STOPS_WITHIN_S = 60.0
 # What is shown of the queue: a number's name, the states that it counts, and what they are.
 FIGURES = (
-    ("Waiting", (State.RECEIVED, State.READING), "Received, and not read yet."),
-    ("To be sent", (State.READ, State.SENT), "Read, and not confirmed by the archive yet."),
+    ("Waiting", (State.RECEIVED, State.READING), "Received, but not read yet."),
+    ("To be sent", (State.READ, State.SENT), "Read, but not confirmed by the archive yet."),
     ("Confirmed", (State.CONFIRMED,), "The archive holds the results. In the last 30 days."),
     ("Passed over", (State.PASSED_OVER,), "No frontal chest film. In the last 30 days."),
-    ("Dead", (State.DEAD,), "Got no result, and wait below for a decision."),
+    ("Dead", (State.DEAD,), "No result could be made or sent. They wait below for a decision."),
 )
 
 
@@ -48,7 +48,7 @@ def page() -> None:
     st.caption(
         plain(
             f"Listens as {node.ae_title} on {node.address} port {node.port} for {peers}. Results go to "
-            f"{settings.results}. All of that is in pacs.toml."
+            f"{settings.results}. These settings are in pacs.toml."
         )
     )
     show_node()
@@ -91,7 +91,7 @@ def _start() -> None:
 
 @show_errors()
 def _stop() -> None:
-    with st.spinner("It finishes the film that it reads"):
+    with st.spinner("Finishing the film that is being read"):
         if not stop_node(STOPS_WITHIN_S):
             st.warning("The node has not stopped yet.")
 
@@ -116,7 +116,7 @@ def _show_dead(films: tuple[QueuedFilm, ...]) -> None:
         st.button("Try again", icon=":material/replay:", on_click=_retry, args=(chosen,))
         with st.popover("Discard", icon=":material/delete:"):
             st.markdown(
-                f"{format_count(len(chosen), 'films')} will be deleted here. They are read if they are sent again."
+                f"{format_count(len(chosen), 'films')} will be deleted here. They will be read if they are sent again."
             )
             st.button("Delete", type="primary", on_click=_discard, args=(chosen,))
 

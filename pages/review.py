@@ -52,7 +52,7 @@ def page() -> None:
     feedback = read_page_state().feedback
     reader = find_reader(feedback)
     if reader is None:
-        st.markdown("**Who reads?** Your name stands beside your verdicts.")
+        st.markdown("**Who is reading?** Your name is kept with your verdicts.")
         with st.container(width=360):
             reader = ask_reader(feedback, "review-reader")
     else:

@@ -1,7 +1,7 @@
 """python -m cxr_core node: receive films from a hospital's machines, read them, send the results to its archive.
 
 Without an option it works until Ctrl-C or SIGTERM. Who may send, and where results go, is in <workspace>/pacs.toml; see
-docs/node.md. Films that got no result wait as dead letters until they are tried again or discarded.
+docs/node.md. Films without a result wait as dead films until they are tried again or discarded.
 """
 
 import argparse

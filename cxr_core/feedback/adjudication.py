@@ -68,9 +68,13 @@ def adjudicate(
         require_reader(store, reader)
         verdicts = _last_of_case(store, film, finding)
         if any(verdict.reader == reader for verdict in verdicts):
-            raise FeedbackError("who has judged a film cannot adjudicate it; ask a third reader")
+            raise FeedbackError(
+                "a reader who has judged this film cannot adjudicate it; ask another reader"
+            )
         if len({verdict.answer for verdict in verdicts}) < 2:
-            raise FeedbackError("the readers of this film do not differ, so nothing is adjudicated")
+            raise FeedbackError(
+                "the readers of this film do not differ, so there is nothing to adjudicate"
+            )
         given = Adjudication(
             film=film,
             finding=finding,

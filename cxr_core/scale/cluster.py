@@ -73,7 +73,8 @@ def _require_listener(address: str) -> None:
     host, _, port = address.removeprefix(CLIENT).rpartition(":")
     if not host or not port.isdecimal():
         raise ScaleError(
-            f"{printable(address)!r:.120} is no address of a cluster; give ray://HOST:PORT, HOST:PORT, auto, or local"
+            f"{printable(address)!r:.120} is not the address of a cluster; give ray://HOST:PORT, HOST:PORT, "
+            "auto, or local"
         )
     try:
         socket.create_connection((host, int(port)), CONNECT_LIMIT_S).close()

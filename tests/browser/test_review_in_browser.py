@@ -95,7 +95,7 @@ def read_with(page: Page, study: Study, project: str, name: str, brightness: int
     choose(page, "Keep verdicts in", project)
     file = {"name": name, "mimeType": "image/png", "buffer": draw_file(brightness)}
     page.locator("input[type=file]").set_input_files([file])  # type: ignore[list-item]
-    expect(page.get_by_text("Who reads?")).to_be_visible()
+    expect(page.get_by_text("Who is reading?")).to_be_visible()
     choose(page, "Reader", "Ada")
     page.get_by_role("heading", name="Read chest films").click()  # the keys are the page's
 

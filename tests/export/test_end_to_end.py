@@ -110,7 +110,7 @@ def test_an_export_that_answers_otherwise_is_refused_and_nothing_is_installed(
     assert main([str(folder), "--to", "openvino", "--data", str(data)]) == 3
     said = capsys.readouterr().err
     assert "is not installed. " in said
-    assert re.search(r"The verdict on \d+ of \d+ films is another; none may be", said)
+    assert re.search(r"The verdict on \d+ of \d+ films differs; none may", said)
     assert read_export(load_card(folder).weights_sha256, "openvino") == before
 
 

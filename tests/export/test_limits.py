@@ -21,7 +21,7 @@ def with_auroc(before, after):
         (replace(FOUND_EQUAL, films=499), "int8", "on 499 films; at least 500"),
         (replace(FOUND_EQUAL, largest_difference=0.0201), "float32", "differs by 0.0201"),
         (replace(FOUND_EQUAL, largest_difference=float("nan")), "float32", "differs by nan"),
-        (replace(FOUND_EQUAL, verdicts_changed=1), "float32", "on 1 of 600 films is another"),
+        (replace(FOUND_EQUAL, verdicts_changed=1), "float32", "on 1 of 600 films differs"),
         (replace(FOUND_EQUAL, most_changed=4), "int8", r"on 4 of 600 films \(0.7%\)"),
         (with_auroc(0.9, 0.8979), "int8", "falls from 0.9000 to 0.8979"),
         (replace(FOUND_EQUAL, ratio_difference=0.0021), "int8", "differs by 0.0021 on average"),

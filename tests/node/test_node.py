@@ -220,5 +220,5 @@ def test_it_is_started_and_stopped_from_a_page(workspace: Path) -> None:
 
 def test_a_start_that_fails_says_why(workspace: Path, archive: Orthanc) -> None:
     write_settings(workspace, archive.url, archive.port)  # which Orthanc listens at
-    with pytest.raises(NodeError, match="cannot be listened at"):
+    with pytest.raises(NodeError, match="cannot listen on"):
         start_node()

@@ -203,7 +203,7 @@ def test_too_many_studies_or_films_are_refused(archive, filled, monkeypatch):
     for module in ("archive", "dicomweb", "dimse"):
         monkeypatch.setattr(f"cxr_core.dicom_io.pacs.{module}.MAX_STUDIES", 2, raising=False)
     monkeypatch.setattr(limits, "MAX_FILMS", 5)
-    with pytest.raises(ArchiveRefused, match="More than 2 studies fit"):
+    with pytest.raises(ArchiveRefused, match="More than 2 studies match"):
         archive.find_studies(StudyQuery(date_from=date(2020, 1, 1)))
     with pytest.raises(ArchiveRefused, match="has 6 films, and at most 5 are fetched"):
         archive.list_films(STUDY)

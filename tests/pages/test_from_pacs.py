@@ -211,7 +211,7 @@ def test_an_archive_that_does_not_answer_is_told(
 def test_a_search_for_nothing_or_a_pattern_asks_nobody(pacs: AppTest) -> None:
     assert "Nothing to search by" in visible_text(search(pacs))
     assert "is searched for as it is" in visible_text(search(pacs, accession="A*"))
-    assert "No study fits." in visible_text(search(pacs, patient="NOBODY", accession=""))
+    assert "No study matches." in visible_text(search(pacs, patient="NOBODY", accession=""))
 
 
 def test_films_that_came_before_the_archive_went_away_are_kept(

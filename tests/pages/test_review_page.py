@@ -74,7 +74,7 @@ def test_a_project_is_begun_on_the_page(app: AppTest, dataset: Dataset) -> None:
     (project,) = list_projects()
     assert (project.name, project.dataset, len(list_films(project))) == ("Round 1", "films", 8)
     assert "labels of films · pneumonia · 1 reader for each film" in visible_text(app)
-    assert "Who reads?" in visible_text(app)
+    assert "Who is reading?" in visible_text(app)
     app.selectbox(key="review-reader").set_value("Ada").run()
     assert "The queue is empty." in visible_text(app)
 
@@ -197,7 +197,7 @@ def test_a_film_that_left_the_dataset_is_told_and_passed_over(
 def test_deleting_a_project_says_what_goes(app: AppTest, dataset: Dataset) -> None:
     create_review("Round 1", dataset, ["pneumonia"])
     start(app, view="Project")
-    assert "will go for good: 8 films, every verdict" in visible_text(app)
+    assert "will be deleted for good: 8 films, every verdict" in visible_text(app)
     press(app, "Delete it")
     assert list_projects() == []
     assert "Begin with a project" in visible_text(app)

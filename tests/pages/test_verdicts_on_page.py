@@ -114,7 +114,7 @@ def test_who_reads_is_asked_before_anything_is_judged(app: AppTest) -> None:
     state_of(app).feedback.reader = None
     app.run()
     assert "Agree" not in button_labels(app)
-    assert "Who reads?" in visible_text(app)
+    assert "Who is reading?" in visible_text(app)
     app.selectbox(key=state_of(app).widget_key("panel-reader")).set_value("Ada").run()
     assert not app.exception
     assert "Agree" in button_labels(app)

@@ -1,4 +1,4 @@
-"""python -m cxr_core audit: show what the audit log holds, or look whether it is complete and unchanged.
+"""python -m cxr_core audit: show what the audit log holds, or check that it is complete and unchanged.
 
 Exit status 0: nothing is wrong, or lines were shown. 1: lines are missing, cut or changed. 3: there is no log, or it
 cannot be read.
@@ -65,7 +65,7 @@ def _show(last: int, film: Path | None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m cxr_core audit", description=__doc__)
     parser.add_argument(
-        "--verify", action="store_true", help="look whether every line is there and unchanged"
+        "--verify", action="store_true", help="check that every line is there and unchanged"
     )
     parser.add_argument(
         "--known",

@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"keys: {SHOWN_ONCE}", file=sys.stderr)
         elif given.verb == "revoke":
             revoke_key(given.name)
-            print(f"keys: {given.name} opens nothing any more", file=sys.stderr)
+            print(f"keys: {given.name} is revoked; requests with it are refused", file=sys.stderr)
         else:
             for key in list_keys():
                 print(_describe(key))
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     add = verbs.add_parser("add", help="make a key for a program, and print it once")
     add.add_argument("name", help="of the program, such as pacs-router")
     verbs.add_parser("list", help="list the keys, without the keys themselves")
-    revoke = verbs.add_parser("revoke", help="let a key open nothing any more")
+    revoke = verbs.add_parser("revoke", help="revoke a key: requests with it are refused")
     revoke.add_argument("name", help="of the key")
     return parser
 

@@ -21,7 +21,7 @@ def build_review_parser(description: str | None) -> argparse.ArgumentParser:
     def add(verb: str, purpose: str) -> argparse.ArgumentParser:
         return verbs.add_parser(verb, help=purpose, description=purpose)
 
-    create = add("create", "begin a project")
+    create = add("create", "create a project")
     create.add_argument("project", help="its name")
     create.add_argument("--finding", action="append", required=True, help="to judge; repeatable")
     create.add_argument("--data", metavar="DATASET", help="review the labels of this dataset")
@@ -32,7 +32,7 @@ def build_review_parser(description: str | None) -> argparse.ArgumentParser:
     listing.add_argument("project", nargs="?", help="whose queue to list")
     listing.add_argument("--after", type=int, help="go on after this position")
     listing.add_argument("--count", type=int, default=20, help="cases of a page (default 20)")
-    fill = add("fill", "put the cases that are worth reading into the queue")
+    fill = add("fill", "fill the queue with the cases that are worth reading")
     fill.add_argument("project", help="its name")
     fill.add_argument(
         "--evaluation",
@@ -40,7 +40,7 @@ def build_review_parser(description: str | None) -> argparse.ArgumentParser:
         help="a model's evaluation on films of the dataset that it was not trained on",
     )
     fill.add_argument(
-        "--measure-hearts", action="store_true", help="also hold labels against measured hearts"
+        "--measure-hearts", action="store_true", help="also compare labels with measured hearts"
     )
     following = add("next", "give a reader the next film")
     following.add_argument("project", help="its name")
@@ -62,7 +62,7 @@ def build_review_parser(description: str | None) -> argparse.ArgumentParser:
     kappa.add_argument("project", help="its name")
     kappa.add_argument("--finding", action="append", help="only this one; repeatable")
     kappa.add_argument(
-        "--after", action="store_true", help="with what was changed after the answer was shown"
+        "--after", action="store_true", help="with changes made after the answer was shown"
     )
     rename = add("rename", "give a reader another name")
     rename.add_argument("reader", help="by the present name")
@@ -84,7 +84,9 @@ def _add_answer(parser: argparse.ArgumentParser, *, required: bool = False) -> N
 def _add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("project", help="its name")
     parser.add_argument("--labels", action="append", default=[], help="the label layer; repeatable")
-    parser.add_argument("--model", default="", help="of several in use, the one to go on from")
+    parser.add_argument(
+        "--model", default="", help="the model to start from, where several are in use"
+    )
     parser.add_argument("--recipe", default="", help=f"{RECIPE} (default: the model's own)")
     parser.add_argument(
         "--set", type=parse_assignment, action="append", default=[], metavar="KEY=VALUE"

@@ -89,7 +89,7 @@ def _create_parser() -> argparse.ArgumentParser:
         type=_parse_count,
         default=500,
         metavar="N",
-        help="films of one Parquet file, which is what a kill can cost (default 500)",
+        help="films in each Parquet file; a kill costs the readings of one (default 500)",
     )
     parser.add_argument("--decision", default=DEFAULT_DECISION, choices=DECISIONS)
     parser.add_argument(

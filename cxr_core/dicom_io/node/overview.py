@@ -18,7 +18,7 @@ REASONS = {
     "not_confirmed": "the archive accepted the results and does not show them",
     "results_missing": "the files of the results are gone",
     "film_missing": "the file of the film is gone",
-    "header_disagrees": "header and pixels are not of one film",
+    "header_disagrees": "the header gives another size than the pixels have",
     "no_dicom_result": "the header does not say whose film it is",
     "reading_failed": "the node ended several times while it read this film",
     "archive_unreachable": "the archive does not answer",

@@ -73,8 +73,8 @@ class Receiver:
             self._server = self._entity.start_server(address, block=False, evt_handlers=handlers)
         except OSError as error:
             raise NodeError(
-                f"{address[0]} port {address[1]} cannot be listened at ({error.strerror or error}); is another node "
-                "running? Else choose another port, or an address of this machine, in pacs.toml"
+                f"the node cannot listen on {address[0]} port {address[1]} ({error.strerror or error}); is another "
+                "node running? If not, choose another port, or an address of this machine, in pacs.toml"
             ) from error
 
     def stop(self) -> None:

@@ -131,7 +131,7 @@ def require_few_studies(studies: Sequence[Study]) -> None:
     """Refuse more studies than somebody can look through."""
     if len(studies) > MAX_STUDIES:
         raise ArchiveRefused(
-            f"More than {MAX_STUDIES} studies fit. Narrow the search: give a patient ID, or fewer days."
+            f"More than {MAX_STUDIES} studies match. Narrow the search: give a patient ID, or fewer days."
         )
 
 
@@ -139,7 +139,7 @@ def require_few_films(films: Sequence[ObjectReference]) -> None:
     """Refuse a study with more films than a study of the chest has."""
     if len(films) > MAX_FILMS:
         raise ArchiveRefused(
-            f"This study has {len(films)} films, and at most {MAX_FILMS} are fetched. Upload those that are wanted."
+            f"This study has {len(films)} films, and at most {MAX_FILMS} are fetched. Upload the ones that you need."
         )
 
 

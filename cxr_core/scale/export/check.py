@@ -120,7 +120,7 @@ def _full_precision_objections(check: ExportCheck) -> Iterator[str]:
         yield f"A logit differs by {check.largest_difference:.4f}; the limit is {MAX_DIFFERENCE}."
     if check.verdicts_changed:
         yield (
-            f"The verdict on {check.verdicts_changed} of {format_count(check.films, 'films')} is another; none may be."
+            f"The verdict on {check.verdicts_changed} of {format_count(check.films, 'films')} differs; none may."
         )
 
 
@@ -134,7 +134,7 @@ def _int8_objections(check: ExportCheck) -> Iterator[str]:
     if check.most_changed > MAX_CHANGED_SHARE * check.films:
         yield (
             f"By one decision the verdict on {check.most_changed} of {format_count(check.films, 'films')} "
-            f"({check.most_changed / check.films:.1%}) is another; the limit is {MAX_CHANGED_SHARE:.1%}."
+            f"({check.most_changed / check.films:.1%}) differs; the limit is {MAX_CHANGED_SHARE:.1%}."
         )
     if (check.ratio_difference or 0.0) > MAX_RATIO_DIFFERENCE:
         yield (

@@ -40,7 +40,7 @@ def _ask_consent(
         icon=":material/save:",
         type="tertiary",
         disabled=compressed or keeper.reader is None,
-        help="Of this film only a compressed copy is here: add its file again."
+        help="Only a compressed copy of this film is in memory: add its file again."
         if compressed
         else None,
     ):

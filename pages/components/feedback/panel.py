@@ -44,7 +44,7 @@ from pages.components.read.page_state import ReadPageState, StudyEntry
 from pages.components.session import sent_mark
 from pages.components.viewer import Marking
 
-WHO_READS = "Who reads? Your name stands beside your verdicts."
+WHO_READS = "Who is reading? Your name is kept with your verdicts."
 
 
 @dataclass(kw_only=True)

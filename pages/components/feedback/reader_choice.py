@@ -29,7 +29,7 @@ def ask_reader(state: FeedbackState, key: str) -> Reader | None:
         key=key,
         accept_new_options=True,
         placeholder="Your name or initials",
-        help=f"Stands beside your verdicts, also in label layers. Up to {MAX_NAME} characters.",
+        help=f"Kept with your verdicts. Up to {MAX_NAME} characters.",
         on_change=_store_name,
         args=(state, key),
     )

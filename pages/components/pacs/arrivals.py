@@ -60,7 +60,7 @@ def _finish(state: ReadPageState, fetch: StudyFetch) -> None:
     for key in keys:
         state.open_studies[key] = OpenStudy(study=fetch.study, priors=fetch.priors)
     if not keys:
-        state.pacs.problem = fetch.error or "This study has no film that is not lateral."
+        state.pacs.problem = fetch.error or "This study has no films except lateral ones."
         return
     shown = [key for key in keys if state.entries[key].examination.film is not None]
     first = (shown or keys)[0]

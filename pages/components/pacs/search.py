@@ -71,7 +71,7 @@ def _search(
 
 def _show_studies(state: ReadPageState, settings: PacsSettings, studies: Sequence[Study]) -> None:
     if not studies:
-        st.caption("No study fits.")
+        st.caption("No study matches.")
         return
     st.caption(f"{format_count(len(studies), 'studies')}, newest first")
     with st.container(
@@ -87,7 +87,7 @@ def _show_studies(state: ReadPageState, settings: PacsSettings, studies: Sequenc
                     disabled=not study.may_hold_films or state.pacs.fetch is not None,
                     help=None
                     if study.may_hold_films
-                    else "This study has no films, that is no series of CR, DX, DR or RG.",
+                    else "This study has no films: no series of CR, DX, DR or RG.",
                     on_click=open_study,
                     args=(state, settings, study),
                 )

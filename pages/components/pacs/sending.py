@@ -29,7 +29,7 @@ from pages.components.read.film_view import decode_entry
 from pages.components.read.page_state import ReadPageState, StudyEntry
 
 CONFIRMED = "I have looked at these verdicts, and they are to go into the archive"
-SEGMENTS = "Also heart and lungs as segments"
+SEGMENTS = "Also send a segmentation of heart and lungs"
 OF_ANOTHER_FORM = "Only films that came as DICOM belong to a study that results can go into."
 AGE_MISSING = "Enter the patient's age first: a verdict waits for it."
 
@@ -46,7 +46,7 @@ def offer_sending(
             key=state.widget_key(f"send-{entry.key}"),
             icon=":material/send:",
             disabled=bool(obstacle),
-            help=obstacle or f"Sends them to {plain(settings.results)}, after a question.",
+            help=obstacle or f"Asks first, then sends them to {plain(settings.results)}.",
         ):
             _confirm_sending(state, entry, reading, settings)
         if sent is not None:

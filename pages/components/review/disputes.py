@@ -69,7 +69,7 @@ def _show_dispute(
         st.text_input(
             "Why",
             key=f"{key}-why",
-            placeholder="Why, if it needs saying",
+            placeholder="Comment (optional); no patient names",
             label_visibility="collapsed",
             max_chars=1000,
         )

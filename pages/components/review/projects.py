@@ -144,7 +144,7 @@ def _create(state: ReviewPageState, keys: dict[str, str]) -> None:
             name, find_dataset(films), findings, read_first=first, reads=reads, note=note
         )
     state.choose_project(project.id)
-    state.message = f"{project.name} was begun."
+    state.message = f"{project.name} was created."
 
 
 def _export(state: ReviewPageState, project: Project) -> None:
@@ -164,8 +164,8 @@ def _choose_folder(project: Project) -> Path:
 def _ask_deletion(state: ReviewPageState, project: Project, films: int, kept: int) -> None:
     pictures = f", {format_count(kept, 'pictures')}" if kept else ""
     st.markdown(
-        f"Of **{plain(project.name)}** will go for good: {format_count(films, 'films')}{pictures}, every verdict, the "
-        "queue and what was settled. Label layers and exported folders stay, and so does the dataset."
+        f"From **{plain(project.name)}** will be deleted for good: {format_count(films, 'films')}{pictures}, every "
+        "verdict, the queue and what was settled. Label layers and exported folders stay, and so does the dataset."
     )
     st.button(
         "Delete it",

@@ -46,7 +46,7 @@ COLUMNS = (
         "half of how unsure the model is",
         is_number=True,
     ),
-    TableColumn(name="Wanted", help="Readers who are still wanted", is_number=True),
+    TableColumn(name="Wanted", help="Readers who are still needed", is_number=True),
 )
 
 
@@ -147,7 +147,7 @@ def _offer_filling(state: ReviewPageState, project: Project) -> None:
         args=(state, project, evaluation, measure),
     )
     kinds = [REASONS[code] for code in REASONS if project.dataset or "reader" in code]
-    st.caption(plain(f"In the queue come, by value: {' '.join(kinds)}"))
+    st.caption(plain(f"The queue holds, the most valuable first: {' '.join(kinds)}"))
 
 
 def _ask_evidence(state: ReviewPageState, project: Project) -> tuple[EvaluationRecord | None, bool]:
@@ -167,10 +167,10 @@ def _ask_evidence(state: ReviewPageState, project: Project) -> tuple[EvaluationR
         range(len(records)),
         format_func=titles.__getitem__,
         key=state.widget_key("evidence"),
-        help="Of films that it was not trained on: of its training films a model remembers the labels, right or wrong.",
+        help="On films that it was not trained on: a model remembers the labels of its training films, right or wrong.",
     )
     measure = "cardiomegaly" in project.findings and st.checkbox(
-        "Also measure the hearts, and hold labels of cardiomegaly against them",
+        "Also measure the hearts, and compare labels of cardiomegaly with them",
         key=state.widget_key("measure"),
     )
     return records[place], measure

@@ -119,7 +119,7 @@ class CaseReview:
             st.text_input(
                 "Why",
                 key=self._why_key,
-                placeholder="Why, if it needs saying",
+                placeholder="Comment (optional); no patient names",
                 label_visibility="collapsed",
                 max_chars=1000,
             )
@@ -317,7 +317,11 @@ def _show_end(state: ReviewPageState, project: Project, reader: Reader) -> None:
     st.markdown(
         "**Nothing is left for you in this queue.**"
         + (" Some films were passed over." if passed else "")
-        + (f" Other readers are wanted for {page.open:,} cases." if page.open else "")
+        + (
+            f" {format_count(page.open, 'cases')} still open for other readers."
+            if page.open
+            else ""
+        )
     )
     with st.container(horizontal=True, gap="small"):
         if passed:

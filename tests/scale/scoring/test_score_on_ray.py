@@ -79,7 +79,7 @@ def test_a_cluster_that_is_not_there_is_told_at_once(installed, films, tmp_path)
     for address in (f"ray://127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"):
         with pytest.raises(ScaleError, match=r"there is no Ray cluster at .* use --on local"):
             score_archive([str(films)], tmp_path / "out", ScoringOptions(on=address))
-    with pytest.raises(ScaleError, match="'somewhere' is no address of a cluster"):
+    with pytest.raises(ScaleError, match="'somewhere' is not the address of a cluster"):
         score_archive([str(films)], tmp_path / "out", ScoringOptions(on="somewhere"))
     assert not (tmp_path / "out").exists()
 
