@@ -88,6 +88,7 @@ def test_chart_saves_its_numbers_and_every_tab_opens(page: Page, app: str) -> No
         "Coverage",
         "Localisation",
         "Compare",
+        "Readers",
         "Training",
     ):
         page.get_by_role("tab", name=tab, exact=True).click()

@@ -18,6 +18,7 @@ class Marking {
     viewer.find("[data-do=box]").title = `Draw a box for ${data?.label ?? "a finding"}; a click marks a point (B)`;
     if (!data?.canDraw && viewer.measures.tool === "box") viewer.measures.cancel();
     fillHelp(viewer);
+    viewer.showAdjustments(viewer.data.canAdjust); // whose keys are in that list
     this.fill();
     viewer.draw();
   }
