@@ -47,7 +47,7 @@ FLIPPED, JUDGED = 15, 30
 FILMS = {"train": 30, "val": 40, "test": 80}  # of each class
 # A linear head on ImageNet's features, which stay as they are and are computed once: it learns every wrong label, in
 # seconds. On larger films such features hold so much that few wrong labels do no harm.
-SIDE = 40
+SIDE = 48
 WEIGHTS = "mobilenetv2_100_imagenet.safetensors"
 RECIPE = Recipe(
     name="round",
