@@ -239,7 +239,7 @@ def test_readers_stand_beside_the_model_on_the_evaluate_page(
     rates = {
         row["Against the others"]: row["Sensitivity"] for row in table_rows(app, "Sensitivity")
     }
-    assert rates["Ada"] == rates["the model, beside Ada"] == "1.00 (1.00 to 1.00)"
+    assert rates["Ada"] == rates["the model, on the films of Ada"] == "1.00 (1.00 to 1.00)"
 
 
 def test_nothing_of_the_page_is_shown_to_who_may_only_read(

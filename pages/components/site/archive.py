@@ -18,8 +18,8 @@ from pages.components.training.job_state import state_badge
 
 POLL_S = 5.0
 INTRODUCTION = (
-    "Every film of an archive is read by the installed models, with the profile of the site, into Parquet files. It "
-    "goes on when this page is closed; on several machines `python -m cxr_core score` does the same."
+    "Reads every film of an archive with the installed models and the profile of the site, and writes the readings "
+    "into Parquet files. It goes on when this page is closed. docs/scale.md says how to use several machines."
 )
 HELP = (
     "A folder, a CSV or Parquet table with the paths of films, the name of a registered dataset, or a storage such as "

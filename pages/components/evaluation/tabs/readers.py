@@ -13,9 +13,9 @@ from pages.components.evaluation.page_state import EvaluatePageState
 from pages.components.markdown import plain
 
 NOTE = (
-    "Of a project that reads first, the verdicts given before the program's answer was shown. Intervals of 95 % over "
-    "the films. Against the consensus of the other readers; films on which they come to none, or are unsure, are left "
-    "out."
+    "Where films are read first, these are the verdicts from before the program's answer was shown. Each reader is "
+    "compared with the consensus of the other readers; films without one, or on which they are unsure, are left out. "
+    "Intervals of 95 % are over the films."
 )
 
 
@@ -24,19 +24,19 @@ def show_readers(state: EvaluatePageState, finding: str) -> None:
     projects = [each for each in list_projects() if finding in each.findings] if has_store() else []
     if not projects:
         st.markdown(
-            f"No project has readers judge {plain(finding_name(finding).lower())} yet. Begin one on the Review page."
+            f"No project has readers judge {plain(finding_name(finding).lower())} yet. Create one on the Review page."
         )
         st.page_link("pages/review.py", label="Review", icon=":material/arrow_forward:")
         return
     project = _choose_project(state, projects)
     after = project.read_first and st.toggle(
-        "As changed after the answer was shown", key=state.widget_key("readers-after")
+        "With changes made after the answer was shown", key=state.widget_key("readers-after")
     )
     agreement = cache.measure_agreement(project, finding, after)
     if not agreement.films:
         st.markdown(
             f"**No film of {plain(project.name)} was judged by two readers yet.** Ask for two or more readers for each "
-            "film when a project begins."
+            "film when you create a project."
         )
         return
     st.markdown(f"**{format_count(agreement.films, 'films')} with two readers or more**")
@@ -91,7 +91,12 @@ def _tabulate_reader(one: ReaderPerformance, name: str) -> list[dict[str, str]]:
     rows = [_to_row(name, one.sensitivity, one.specificity, unsure)]
     if one.model_sensitivity is not None and one.model_specificity is not None:
         rows.append(
-            _to_row(f"the model, beside {name}", one.model_sensitivity, one.model_specificity, "")
+            _to_row(
+                f"the model, on the films of {name}",
+                one.model_sensitivity,
+                one.model_specificity,
+                "",
+            )
         )
     return rows
 
