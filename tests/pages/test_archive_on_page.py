@@ -22,7 +22,7 @@ def open_archive(app: AppTest) -> AppTest:
 
 def test_a_scoring_is_started_as_a_job(app: AppTest, runs: FakeRuns, tmp_path: Path) -> None:
     open_archive(app)
-    assert "Every film of an archive is read by the installed models" in visible_text(app)
+    assert "Reads every film of an archive with the installed models" in visible_text(app)
     find_button(app, "Start").click().run()
     assert "No films were named" in visible_text(app)
     app.text_area(key="archive-data").set_value(f"{tmp_path}\ns3://bucket/films").run()
