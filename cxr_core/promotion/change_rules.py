@@ -57,9 +57,9 @@ CLASSIFIER_RULES: Sequence[Rule] = (
     ),
     Rule(
         name=EQUAL_COVERAGE,
-        passes="with both models deciding as many films as the new one's default decision does "
-        f"({_percent(LIMITS.coverage)} where that is all or none), the whole interval of the paired difference in "
-        f"error lies below {LIMITS.decided_error:g}",
+        passes="at the share of films that the new model's default decision decides "
+        f"({_percent(LIMITS.coverage)} where that is all or none), the interval of the difference in error lies below "
+        f"{LIMITS.decided_error:g}",
         too_few=TOO_FEW_REPORTED,
         checks=(EQUAL_COVERAGE,),
     ),
