@@ -57,7 +57,7 @@ VERSIONS: Sequence[PlanVersion] = (
     PlanVersion(
         number=2,
         date="2026-11-30",
-        rules="a12a010c48e0",
+        rules="1c778853e8fa",
         what="clearer wording; no rule and no limit has changed",
     ),
 )
