@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -45,7 +46,7 @@ def _measure() -> Iterator[Row]:
     yield Row(f"queue of {FILMS:,} films, filled", filled_ms / 1000, "s", "no bound")
     _judge_first(project, reader)
     for name, after in (("first", None), ("middle", FILMS // 2), ("last", FILMS - 51)):
-        page = _time(lambda after=after: list_queue(project, after=after, only_open=False))
+        page = _time(partial(list_queue, project, after=after, only_open=False))
         yield Row(f"{name} page of 50 cases of {FILMS:,}", page, "ms", BOUND)
     yield Row("page of open cases", _time(lambda: list_queue(project)), "ms", BOUND)
     following = _time(lambda: take_next_case(project, reader))

@@ -231,7 +231,7 @@ def test_a_third_reader_settles_what_two_differ_on() -> None:
     (dispute,) = list_disputes(project, cy)
     assert [verdict.answer for verdict in dispute.verdicts] == ["suspected", "not_suspected"]
     assert list_disputes(project, ada) == []
-    with pytest.raises(FeedbackError, match="ask a third reader"):
+    with pytest.raises(FeedbackError, match="cannot adjudicate it"):
         adjudicate(project, film, "pneumonia", ada, "suspected")
     (judgement,) = list_judgements(project)
     assert judgement.answer is None
