@@ -57,7 +57,7 @@ VERSIONS: Sequence[PlanVersion] = (
     PlanVersion(
         number=2,
         date="2026-11-30",
-        rules="1c778853e8fa",
+        rules="ccc7bce59044",
         what="clearer wording; no rule and no limit has changed",
     ),
 )

@@ -57,8 +57,8 @@ CLASSIFIER_RULES: Sequence[Rule] = (
     ),
     Rule(
         name=EQUAL_COVERAGE,
-        passes=f"the interval of the difference in error lies below {LIMITS.decided_error:g}, "
-        "both deciding as many films as the new one does",
+        passes=f"the interval of the difference in error lies below {LIMITS.decided_error:g}, both deciding the new "
+        f"one's share, or {_percent(LIMITS.coverage)} of the films",
         too_few=TOO_FEW_REPORTED,
         checks=(EQUAL_COVERAGE,),
     ),
