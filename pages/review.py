@@ -6,13 +6,13 @@ import streamlit as st
 
 from cxr_core.access.actor import Role
 from cxr_core.feedback.projects import Project, list_projects
-from cxr_core.feedback.readers import Reader
+from cxr_core.feedback.readers import RegisteredReader
 from cxr_core.feedback.store import has_store
 from pages.components.error_boundary import show_errors
-from pages.components.feedback.reader_choice import ask_reader, find_reader
+from pages.components.feedback.reader_choice import ask_reader, find_current_reader
 from pages.components.markdown import plain
 from pages.components.review.disputes import show_disputes
-from pages.components.review.labels import show_labels
+from pages.components.review.labels import show_decided_labels
 from pages.components.review.page_state import (
     DISPUTES,
     LABELS,
@@ -50,7 +50,7 @@ def page() -> None:
         return
     st.caption(plain(describe_project(project)))
     feedback = read_page_state().feedback
-    reader = find_reader(feedback)
+    reader = find_current_reader(feedback)
     if reader is None:
         st.markdown("**Who is reading?** Your name is kept with your verdicts.")
         with st.container(width=360):
@@ -63,7 +63,7 @@ def page() -> None:
     show_views(state, project, reader)
 
 
-def show_views(state: ReviewPageState, project: Project, reader: Reader) -> None:
+def show_views(state: ReviewPageState, project: Project, reader: RegisteredReader) -> None:
     """The parts of the page; only the open one is computed."""
     tabs = st.tabs(
         list(VIEWS), default=state.default_view, key=state.widget_key("view"), on_change="rerun"
@@ -72,7 +72,7 @@ def show_views(state: ReviewPageState, project: Project, reader: Reader) -> None
         READ: lambda: show_reading(state, project, reader),
         QUEUE: lambda: show_queue(state, project, reader),
         DISPUTES: lambda: show_disputes(state, project, reader),
-        LABELS: lambda: show_labels(state, project),
+        LABELS: lambda: show_decided_labels(state, project),
         PROJECT: lambda: show_project(state, project),
     }
     for (name, show), tab in zip(contents.items(), tabs, strict=True):

@@ -13,6 +13,7 @@ from cxr_core.evaluation.bootstrap.bootstrap import bootstrap_patients, to_figur
 from cxr_core.evaluation.bootstrap.resamples import Resamples
 from cxr_core.feedback.consensus import find_consensus
 from cxr_core.feedback.projects import Project
+from cxr_core.feedback.readers import list_readers
 from cxr_core.feedback.store import read_store
 from cxr_core.models.figures import Figure, MeanFigure
 
@@ -61,14 +62,15 @@ class Agreement:
     readers: tuple[ReaderPerformance, ...]
 
 
-def measure_agreement(project: Project, finding: str, *, after: bool = False) -> Agreement:
+def compare_readers(project: Project, finding: str, *, after: bool = False) -> Agreement:
     """The agreement of a project's readers about one finding.
 
     after: take the present verdicts, also those that were changed once the program's answer was shown.
     """
     verdicts, calls = _read_verdicts(project, finding, after)
     shared = {film: answers for film, answers in verdicts.items() if len(answers) > 1}
-    readers = sorted({reader for answers in verdicts.values() for reader in answers})
+    judged = {reader for answers in verdicts.values() for reader in answers}
+    readers = [reader.id for reader in list_readers() if reader.id in judged]  # by name
     pairs = []
     for first, second in combinations(readers, 2):
         both = [(one[first], one[second]) for one in shared.values() if {first, second} <= set(one)]

@@ -17,8 +17,8 @@ from cxr_core.data.registry import list_datasets
 from cxr_core.data.splits.holdout import hash_patient
 from cxr_core.errors import DataError, FeedbackError
 from cxr_core.feedback.consensus import Judgement, list_judgements
-from cxr_core.feedback.films import ProjectFilm, list_films
-from cxr_core.feedback.layer import LABELS, read_boxes
+from cxr_core.feedback.films import ProjectFilm, list_project_films
+from cxr_core.feedback.layer import LABELS, list_drawn_boxes
 from cxr_core.feedback.projects import Project
 from cxr_core.known_findings import find_finding
 from cxr_core.presentation.wording import finding_name
@@ -40,7 +40,9 @@ def export_project(project: Project, out: Path, holdout_share: float = 0.1) -> P
         raise FeedbackError(
             f"{project.name} reviews {project.dataset}, whose films lie where they are; make a label layer of it"
         )
-    films = [film for film in list_films(project) if film.is_kept and film.picture.is_file()]
+    films = [
+        film for film in list_project_films(project) if film.is_kept and film.picture.is_file()
+    ]
     if not films:
         raise FeedbackError(f"no film of {project.name} was kept, so there is nothing to export")
     judgements = {(one.film, one.finding): one for one in list_judgements(project)}
@@ -93,7 +95,7 @@ def to_coco(
             if judgement is None or judgement.answer != "suspected":
                 continue
             width, height = film.properties.width, film.properties.height
-            for box in read_boxes(judgement):
+            for box in list_drawn_boxes(judgement):
                 corner = [box.left * width, box.top * height]
                 size = [box.width * width, box.height * height]
                 annotations.append(

@@ -131,7 +131,7 @@ def note_film(project: Project, film: Radiograph, file_sha256: str) -> ProjectFi
     )
 
 
-def list_films(project: Project) -> list[ProjectFilm]:
+def list_project_films(project: Project) -> list[ProjectFilm]:
     """The films of a project in the order in which they came."""
     with read_store() as store:
         rows = store.execute(
@@ -140,7 +140,7 @@ def list_films(project: Project) -> list[ProjectFilm]:
     return list(map(to_film, rows))
 
 
-def count_films(project: Project) -> int:
+def count_project_films(project: Project) -> int:
     """How many films a project has."""
     with read_store() as store:
         row = store.execute("SELECT COUNT(*) FROM films WHERE project = ?", (project.id,))

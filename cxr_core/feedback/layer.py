@@ -45,7 +45,7 @@ def list_undecided(project: Project) -> int:
     return sum(one.answer is None for one in list_judgements(project))
 
 
-def read_boxes(judgement: Judgement) -> tuple[LabelBox, ...]:
+def list_drawn_boxes(judgement: Judgement) -> tuple[LabelBox, ...]:
     """The boxes that readers drew who answered as the judgement says; points are left out."""
     marks = [
         mark
@@ -61,7 +61,7 @@ def read_boxes(judgement: Judgement) -> tuple[LabelBox, ...]:
 
 def _to_decision(judgement: Judgement, before: float | None) -> LabelDecision:
     assert judgement.answer is not None
-    boxes = read_boxes(judgement) if judgement.answer == "suspected" else ()
+    boxes = list_drawn_boxes(judgement) if judgement.answer == "suspected" else ()
     return LabelDecision(
         film=judgement.pixels_sha256,
         finding=judgement.finding,

@@ -13,28 +13,28 @@ MAX_NAME = 60
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reader:
+class RegisteredReader:
     """One reader. id: stays when the name changes; verdicts and label layers hold the id alone."""
 
     id: str
     name: str
 
 
-def register_reader(name: str) -> Reader:
+def register_reader(name: str) -> RegisteredReader:
     """The reader of this name, who is added where there is none. Raises FeedbackError for a name that cannot be one."""
     name = _check_name(name)
     with write_store() as store:
         row = store.execute("SELECT id, name FROM readers WHERE name = ?", (name,)).fetchone()
         if row is not None:
-            return Reader(id=row["id"], name=row["name"])
-        reader = Reader(id=f"r{secrets.token_hex(4)}", name=name)
+            return RegisteredReader(id=row["id"], name=row["name"])
+        reader = RegisteredReader(id=f"r{secrets.token_hex(4)}", name=name)
         store.execute(
             "INSERT INTO readers (id, name, created) VALUES (?, ?, ?)", (reader.id, name, utc_now())
         )
     return reader
 
 
-def find_reader_of_account(account: str, name: str) -> Reader:
+def find_reader_of_account(account: str, name: str) -> RegisteredReader:
     """The reader who signs in with an account, whatever the name is now; added with this name where there is none.
 
     account: the subject of the identity provider. A name that another reader has gets a number.
@@ -42,12 +42,12 @@ def find_reader_of_account(account: str, name: str) -> Reader:
     with write_store() as store:
         row = store.execute("SELECT id, name FROM readers WHERE account = ?", (account,)).fetchone()
         if row is not None:
-            return Reader(id=row["id"], name=row["name"])
+            return RegisteredReader(id=row["id"], name=row["name"])
         name = _check_name(name[:MAX_NAME])
         taken = {row["name"] for row in store.execute("SELECT name FROM readers")}
         numbered = (f"{name[: MAX_NAME - 4]} {number}" for number in range(2, 1000))
         name = next(each for each in (name, *numbered) if each not in taken)
-        reader = Reader(id=f"r{secrets.token_hex(4)}", name=name)
+        reader = RegisteredReader(id=f"r{secrets.token_hex(4)}", name=name)
         store.execute(
             "INSERT INTO readers (id, name, created, account) VALUES (?, ?, ?, ?)",
             (reader.id, name, utc_now(), account),
@@ -55,7 +55,7 @@ def find_reader_of_account(account: str, name: str) -> Reader:
     return reader
 
 
-def rename_reader(reader: str, name: str) -> Reader:
+def rename_reader(reader: str, name: str) -> RegisteredReader:
     """Give a reader, by id, another name; earlier verdicts stay this reader's.
 
     Raises FeedbackError for an unknown reader, and for a name that another reader has.
@@ -68,17 +68,17 @@ def rename_reader(reader: str, name: str) -> Reader:
         ).fetchone():
             raise FeedbackError(f"another reader is named {name}; choose another name")
         store.execute("UPDATE readers SET name = ? WHERE id = ?", (name, reader))
-    return Reader(id=reader, name=name)
+    return RegisteredReader(id=reader, name=name)
 
 
-def list_readers() -> list[Reader]:
+def list_readers() -> list[RegisteredReader]:
     """Every reader, by name."""
     with read_store() as store:
         rows = store.execute("SELECT id, name FROM readers ORDER BY name").fetchall()
-    return [Reader(id=row["id"], name=row["name"]) for row in rows]
+    return [RegisteredReader(id=row["id"], name=row["name"]) for row in rows]
 
 
-def find_reader(name: str) -> Reader:
+def find_reader(name: str) -> RegisteredReader:
     """A reader by name or id. Raises FeedbackError that lists the names."""
     readers = list_readers()
     for reader in readers:

@@ -47,14 +47,14 @@ class Mark(JsonRecord):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Calipers(JsonRecord):
+class DiameterEnds(JsonRecord):
     """The ends of both diameters as the reader set them: (x, y) in pixels of the film, see `cardiothoracic.ratio`."""
 
     heart: tuple[tuple[Pixels, Pixels], tuple[Pixels, Pixels]]
     thorax: tuple[tuple[Pixels, Pixels], tuple[Pixels, Pixels]]
 
     @classmethod
-    def of_lines(cls, heart: Line, thorax: Line) -> "Calipers":
+    def of_lines(cls, heart: Line, thorax: Line) -> "DiameterEnds":
         """Those of a measurement."""
         return cls(heart=heart, thorax=thorax)
 
@@ -85,7 +85,7 @@ class NewVerdict:
     finding: str
     answer: Answer
     comment: str = ""
-    calipers: Calipers | None = None
+    calipers: DiameterEnds | None = None
     marks: tuple[Mark, ...] = ()
     program: ProgramAnswer = NO_ANSWER
     seen: int = 0
@@ -102,7 +102,7 @@ class ReaderVerdict:
     answer: Answer
     phase: Phase
     comment: str
-    calipers: Calipers | None
+    calipers: DiameterEnds | None
     marks: tuple[Mark, ...]
     program: ProgramAnswer
     undoes: int | None
@@ -296,7 +296,7 @@ def _to_verdict(row: sqlite3.Row) -> ReaderVerdict:
         answer=row["answer"],
         phase=row["phase"],
         comment=row["comment"],
-        calipers=Calipers.from_json(parse_json(row["calipers"])) if row["calipers"] else None,
+        calipers=DiameterEnds.from_json(parse_json(row["calipers"])) if row["calipers"] else None,
         marks=parse_record(tuple[Mark, ...], parse_json(row["marks"])),
         program=ProgramAnswer(
             model=row["model"],

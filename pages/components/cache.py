@@ -285,9 +285,9 @@ def measure_agreement(project: Project, finding: str, after: bool) -> Agreement:
 
 @st.cache_resource(show_spinner="Measuring the agreement …", max_entries=VIEWS_KEPT)
 def _measure_agreement(key: str, _project: Project, _finding: str, _after: bool) -> Agreement:
-    from cxr_core.feedback.agreement import measure_agreement
+    from cxr_core.feedback.agreement import compare_readers
 
-    return measure_agreement(_project, _finding, after=_after)
+    return compare_readers(_project, _finding, after=_after)
 
 
 def load_comparison(records: Sequence[EvaluationRecord]) -> Comparison:

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from cxr_core.evaluation.store.catalogue import load_record
 from cxr_core.evaluation.store.loaded import load_evaluation
 from cxr_core.feedback.adjudication import list_disputes
-from cxr_core.feedback.films import find_film, list_films
+from cxr_core.feedback.films import find_film, list_project_films
 from cxr_core.feedback.projects import Project, create_project, find_project
 from cxr_core.feedback.readers import register_reader
 from cxr_core.feedback.review.dataset_review import create_review, fill_from_evaluation
@@ -101,7 +101,7 @@ def read_with(page: Page, study: Study, project: str, name: str, brightness: int
 
 
 def verdicts_of(project: Project) -> list[ReaderVerdict]:
-    return [row for film in list_films(project) for row in list_verdicts(film.id)]
+    return [row for film in list_project_films(project) for row in list_verdicts(film.id)]
 
 
 def test_a_film_is_read_first_and_revealed_by_the_keys_of_one_hand(
@@ -158,7 +158,7 @@ def test_flipped_labels_are_repaired_by_keys_and_a_box_is_kept(page: Page, study
     page.keyboard.press("d")
     expect(page.get_by_text("6 of 8 cases open").first).to_be_visible()
     first, second = verdicts_of(find_project("Repair"))
-    films = {film.id: film.pixels_sha256 for film in list_films(find_project("Repair"))}
+    films = {film.id: film.pixels_sha256 for film in list_project_films(find_project("Repair"))}
     assert {films[first.film], films[second.film]} == {hash_of(n) for n in FLIPPED}
     assert (first.answer, second.answer) == ("suspected", "not_suspected")
     assert first.marks[0].width > 0

@@ -6,9 +6,9 @@ from sklearn.metrics import cohen_kappa_score
 
 from cxr_core.feedback.agreement import (
     cohen_kappa,
+    compare_readers,
     count_answers,
     fleiss_kappa,
-    measure_agreement,
 )
 from cxr_core.feedback.projects import Project, create_project
 from cxr_core.feedback.read_first import reveal_answer
@@ -107,7 +107,7 @@ def test_each_reader_is_held_against_the_others_beside_the_model(readers: dict[s
             judge(film, readers[name], "suspected" if present else "not_suspected")
         answer = "suspected" if says else "not_suspected"
         judge(film, readers["Cy"], answer, program=answer_of(probability))
-    agreement = measure_agreement(project, "pneumonia")
+    agreement = compare_readers(project, "pneumonia")
     of_cy = next(one for one in agreement.readers if one.reader == readers["Cy"])
     assert of_cy.sensitivity.value == pytest.approx(5 / 6)
     assert of_cy.specificity.value == pytest.approx(2 / 4)
@@ -133,8 +133,8 @@ def test_first_verdicts_count_and_later_ones_when_asked_for(readers: dict[str, s
         judge(film, readers["Cy"], "suspected")
         reveal_answer(film.id, readers["Cy"])
         judge(film, readers["Cy"], truth)  # type: ignore[arg-type]
-    first = measure_agreement(project, "pneumonia")
-    later = measure_agreement(project, "pneumonia", after=True)
+    first = compare_readers(project, "pneumonia")
+    later = compare_readers(project, "pneumonia", after=True)
 
     def specificity(agreement: object) -> float | None:
         of_cy = [one for one in agreement.readers if one.reader == readers["Cy"]]  # type: ignore[attr-defined]
@@ -146,7 +146,7 @@ def test_first_verdicts_count_and_later_ones_when_asked_for(readers: dict[str, s
 def test_nobody_and_one_reader_have_no_agreement(readers: dict[str, str]) -> None:
     project = create_study()
     judge(add_film(project, 1), readers["Ada"], "suspected")
-    agreement = measure_agreement(project, "pneumonia")
+    agreement = compare_readers(project, "pneumonia")
     assert (agreement.films, agreement.pairs, agreement.fleiss, agreement.readers) == (
         0,
         (),
@@ -161,7 +161,7 @@ def test_unsure_readers_are_counted_apart(readers: dict[str, str]) -> None:
         film = add_film(project, number)
         judge(film, readers["Ada"], "suspected" if number else "not_suspected")
         judge(film, readers["Cy"], "unsure" if number == 2 else "suspected")
-    agreement = measure_agreement(project, "pneumonia")
+    agreement = compare_readers(project, "pneumonia")
     of_cy = next(one for one in agreement.readers if one.reader == readers["Cy"])
     assert (of_cy.sensitivity.n, of_cy.without_verdict) == (2, 1)
     assert of_cy.model_sensitivity is None

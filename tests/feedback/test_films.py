@@ -19,13 +19,13 @@ from cxr_core.feedback.films import (
     ProjectFilm,
     find_film,
     keep_film,
-    list_films,
+    list_project_films,
     load_film,
     note_film,
 )
 from cxr_core.feedback.projects import Project, create_project, list_projects
 from cxr_core.feedback.readers import register_reader
-from cxr_core.feedback.review.queue import FilmAnswer, keep_answers
+from cxr_core.feedback.review.queue import FindingAnswer, keep_answers
 from cxr_core.feedback.store import feedback_folder, write_store
 from cxr_core.feedback.verdicts import Mark, list_verdicts
 from cxr_core.film.artefacts import flags
@@ -98,7 +98,7 @@ def test_a_film_is_kept_once_and_only_with_consent(project: Project) -> None:
         keep_film(project, draw_film(1), "", consent_by="")
     with pytest.raises(FeedbackError, match="no reader with the id"):
         keep_film(project, draw_film(2), "", consent_by="nobody")
-    assert [film.is_kept for film in list_films(project)] == [False]
+    assert [film.is_kept for film in list_project_films(project)] == [False]
     kept = keep(project, 1, age_years=40.0)
     assert (kept.id, kept.is_kept, kept.properties.age_years) == (noted.id, True, 40.0)
     assert keep(project, 1).id == noted.id
@@ -115,7 +115,7 @@ def test_a_film_with_burned_in_text_is_not_kept(
         FeedbackError, match="Possible burned-in text at the border, which may name"
     ):
         keep(project, 1)
-    assert list_films(project) == []
+    assert list_project_films(project) == []
     assert not list(feedback_folder().rglob("*.png"))
 
 
@@ -211,7 +211,7 @@ def fill_with_traces(project: Project) -> list[bytes]:
         for turn in range(3):
             judge(film, ada, "suspected", comment=f"{SECRET} {film.id} {turn} " + "x" * 200)
     answers = [
-        FilmAnswer(film=film.pixels_sha256, finding="pneumonia", answer=answer_of(0.5))
+        FindingAnswer(film=film.pixels_sha256, finding="pneumonia", answer=answer_of(0.5))
         for film in films
     ]
     keep_answers(project, answers)
@@ -254,7 +254,7 @@ def test_one_film_is_deleted_with_everything_about_it(project: Project, workspac
     judge(other, ada, "suspected")
     delete_film(film)
     assert search_bytes(workspace, SECRET.encode(), film.pixels_sha256.encode()) == []
-    assert list_films(project) == [other]
+    assert list_project_films(project) == [other]
     assert len(list_verdicts(other.id)) == 1
 
 

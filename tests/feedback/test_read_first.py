@@ -16,7 +16,7 @@ from cxr_core.feedback.read_first import (
 from cxr_core.feedback.readers import register_reader
 from cxr_core.feedback.review.candidates import Candidate
 from cxr_core.feedback.review.queue import (
-    FilmAnswer,
+    FindingAnswer,
     fill_queue,
     keep_answers,
     list_queue,
@@ -126,7 +126,7 @@ def test_the_queue_says_nothing_of_label_model_or_reason_before_the_reveal(
     )
     keep_answers(
         project,
-        [FilmAnswer(film=sha256, finding="pneumonia", answer=answer_of(0.93), label=0)],
+        [FindingAnswer(film=sha256, finding="pneumonia", answer=answer_of(0.93), label=0)],
     )
     fill_queue(project, [reason])
     seen = [

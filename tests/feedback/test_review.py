@@ -15,7 +15,7 @@ from cxr_core.evaluation.store.catalogue import load_record
 from cxr_core.evaluation.store.loaded import LoadedEvaluation, load_evaluation
 from cxr_core.evaluation.store.provenance import write_training_hashes
 from cxr_core.feedback.export import export_project
-from cxr_core.feedback.films import find_film, list_films
+from cxr_core.feedback.films import find_film, list_project_films
 from cxr_core.feedback.layer import list_undecided, make_layer
 from cxr_core.feedback.projects import Project, create_project
 from cxr_core.feedback.readers import register_reader
@@ -79,7 +79,7 @@ def test_wrong_labels_come_first_and_become_a_layer(dataset: Dataset, tmp_path: 
     films = open_data(["films", "labels:better"])
     assert films.table["pneumonia"].tolist() == [float(label) for label in TRUTH]
     assert len(films.boxes) == 1
-    assert "films" not in str(list_films(project)[0])
+    assert "films" not in str(list_project_films(project)[0])
 
 
 def test_measured_hearts_add_their_reasons(workspace: Path, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_cases_on_which_readers_differ_are_left_out_of_a_layer(dataset: Dataset)
     with pytest.raises(FeedbackError, match="nothing is decided in review yet"):
         make_layer(project, "none")
     ada, ben = register_reader("Ada").id, register_reader("Ben").id
-    first, second, third, *_ = list_films(project)
+    first, second, third, *_ = list_project_films(project)
     judge(first, ada, "suspected")
     judge(first, ben, "not_suspected")
     judge(second, ada, "suspected")
@@ -231,7 +231,7 @@ def test_a_round_in_a_shell(
 def test_kappa_in_a_shell(dataset: Dataset, capsys: pytest.CaptureFixture[str]) -> None:
     project = create_review("study", dataset, ["pneumonia"], reads=2)
     readers = [register_reader(name).id for name in ("Ada", "Ben", "Cy")]
-    for film, label in zip(list_films(project), TRUTH, strict=True):
+    for film, label in zip(list_project_films(project), TRUTH, strict=True):
         for reader in readers:
             judge(film, reader, "suspected" if label else "not_suspected")
     _, out, _ = run(capsys, "kappa", "study")

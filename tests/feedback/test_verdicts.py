@@ -18,7 +18,7 @@ from cxr_core.feedback.readers import (
 )
 from cxr_core.feedback.store import FILE, feedback_folder, read_store
 from cxr_core.feedback.verdicts import (
-    Calipers,
+    DiameterEnds,
     Mark,
     answer_of_agreement,
     current_verdicts,
@@ -38,7 +38,7 @@ def project(workspace: object) -> Project:
 def test_a_verdict_comes_back_as_it_was_given(project: Project) -> None:
     reader, film = register_reader("Ada"), add_film(project, 1)
     marks = (Mark(left=0.25, top=0.5, width=0.5, height=0.25), Mark(left=0.1, top=0.2))
-    calipers = Calipers(heart=((10.5, 20), (30, 20)), thorax=((2, 25), (48, 25)))
+    calipers = DiameterEnds(heart=((10.5, 20), (30, 20)), thorax=((2, 25), (48, 25)))
     saved = judge(
         film,
         reader.id,

@@ -11,7 +11,7 @@ from cxr_core.data.prepare import open_data
 from cxr_core.data.registry import Dataset
 from cxr_core.evaluation.store.catalogue import load_record
 from cxr_core.evaluation.store.loaded import load_evaluation
-from cxr_core.feedback.films import find_film, list_films
+from cxr_core.feedback.films import find_film, list_project_films
 from cxr_core.feedback.projects import Project, list_projects
 from cxr_core.feedback.readers import register_reader
 from cxr_core.feedback.review.dataset_review import create_review, fill_from_evaluation
@@ -72,7 +72,11 @@ def test_a_project_is_begun_on_the_page(app: AppTest, dataset: Dataset) -> None:
     app.multiselect(key="review-new-findings").set_value(["pneumonia"])
     press(app, "Begin")
     (project,) = list_projects()
-    assert (project.name, project.dataset, len(list_films(project))) == ("Round 1", "films", 8)
+    assert (project.name, project.dataset, len(list_project_films(project))) == (
+        "Round 1",
+        "films",
+        8,
+    )
     assert "labels of films · pneumonia · 1 reader for each film" in visible_text(app)
     assert "Who is reading?" in visible_text(app)
     app.selectbox(key="review-reader").set_value("Ada").run()
@@ -229,7 +233,7 @@ def test_readers_stand_beside_the_model_on_the_evaluate_page(
     fill(project, dataset, workspace)
     for reader in ("Ada", "Ben", "Cy"):
         number = register_reader(reader).id
-        for film in list_films(project):
+        for film in list_project_films(project):
             sick = TRUTH[next(n for n in range(8) if hash_of(n) == film.pixels_sha256)]
             judge(film, number, "suspected" if sick else "not_suspected")
     open_page(app, "evaluate", tab="readers")

@@ -10,14 +10,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cxr_core.errors import FeedbackError
-from cxr_core.feedback.films import list_films
+from cxr_core.feedback.films import list_project_films
 from cxr_core.feedback.projects import Project, create_project
 from cxr_core.feedback.readers import register_reader
 from cxr_core.feedback.verdicts import NewVerdict, list_verdicts, record_verdict
 from pages.components import session
 from pages.components.feedback.film_verdicts import NewJudgement, TabKeeper
 from pages.components.feedback.page_state import FeedbackState
-from pages.components.feedback.panel import describe_film, find_keeper
+from pages.components.feedback.panel import build_judged_film, find_keeper
 from pages.components.read.worklist import write_csv
 from pages.components.session import ReadPageState
 from tests.hearts import SLENDER, WIDE, file_of, segment_drawing, sha256_of
@@ -78,7 +78,7 @@ def press(app: AppTest, label: str, place: int = 0) -> AppTest:
 
 
 def answers(project: Project) -> list[tuple[str, str, str]]:
-    rows = [row for film in list_films(project) for row in list_verdicts(film.id)]
+    rows = [row for film in list_project_films(project) for row in list_verdicts(film.id)]
     return [(row.finding, row.answer, row.phase) for row in rows]
 
 
@@ -87,7 +87,7 @@ def test_nothing_is_offered_or_kept_until_a_project_is_chosen(app: AppTest) -> N
     upload(app, film=draw_file(200))
     assert {"Agree", "Suspected", "Undo"}.isdisjoint(button_labels(app))
     assert "Verdicts are kept once a project is chosen." in visible_text(app)
-    assert list_films(project) == []
+    assert list_project_films(project) == []
 
 
 def test_one_click_agrees_and_another_undoes_it(app: AppTest) -> None:
@@ -102,7 +102,7 @@ def test_one_click_agrees_and_another_undoes_it(app: AppTest) -> None:
         ("cardiomegaly", "withdrawn", "open"),
     ]
     assert "saved" not in visible_text(app)
-    (film,) = list_films(project)
+    (film,) = list_project_films(project)
     assert not film.is_kept
     (row, _) = list_verdicts(film.id)
     assert (row.program.model, row.program.call) == ("heart-adults", "present")
@@ -244,7 +244,7 @@ def test_calipers_that_were_set_are_kept_with_the_verdict_on_the_heart(app: AppT
     press(app, "Not suspected", 0)
     state.edited_ends[key] = (((100.0, 200.0), (260.0, 200.0)), ((60.0, 240.0), (340.0, 240.0)))
     app.run()
-    (film,) = list_films(project)
+    (film,) = list_project_films(project)
     rows = list_verdicts(film.id)
     assert [row.calipers.heart[1][0] for row in rows if row.calipers] == [250.0, 260.0]
 
@@ -253,13 +253,13 @@ def test_a_film_is_kept_only_with_consent_and_can_be_taken_out_again(app: AppTes
     project = create_project("study", FINDINGS)
     begin(app, project, film=draw_file(200))
     press(app, "Agree")
-    assert [film.is_kept for film in list_films(project)] == [False]
+    assert [film.is_kept for film in list_project_films(project)] == [False]
     press(app, "Keep this film in study")
-    (film,) = list_films(project)
+    (film,) = list_project_films(project)
     assert film.is_kept
     assert film.picture.is_file()
     press(app, "Delete the film and its verdicts")
-    assert list_films(project) == []
+    assert list_project_films(project) == []
     assert not film.picture.exists()
 
 
@@ -267,7 +267,7 @@ def test_another_window_that_saved_meanwhile_is_told_and_both_are_kept(app: AppT
     project = create_project("study", FINDINGS)
     begin(app, project, film=draw_file(200))
     press(app, "Agree")
-    (film,) = list_films(project)
+    (film,) = list_project_films(project)
     reader = register_reader("Ada").id
     button = next(button for button in app.button if button.label == "Disagree")
     (row,) = list_verdicts(film.id)
@@ -299,8 +299,8 @@ def test_a_box_suspects_the_finding_and_is_kept_with_the_verdict(
         state=state,
         entry=entry,
         keeper=keeper,
-        film=describe_film(entry),
-        verdicts=keeper.load(describe_film(entry)),
+        film=build_judged_film(entry),
+        verdicts=keeper.load(build_judged_film(entry)),
         programs={},
     )
     marking = opened.mark_on_film("viewer")
@@ -309,7 +309,7 @@ def test_a_box_suspects_the_finding_and_is_kept_with_the_verdict(
     marking.on_change()
     app.run()
     assert "1 box" in visible_text(app)
-    (film,) = list_films(project)
+    (film,) = list_project_films(project)
     (row,) = list_verdicts(film.id)
     assert (row.answer, row.marks[0].width, row.marks[0].top) == ("suspected", 0.3, 0.2)
 

@@ -194,12 +194,12 @@ def _delete(given: argparse.Namespace) -> None:
 
 def _kappa(given: argparse.Namespace) -> None:
     """The agreement of the readers, a line each."""
-    from cxr_core.feedback.agreement import measure_agreement
+    from cxr_core.feedback.agreement import compare_readers
 
     project = find_project(given.project)
     names = {reader.id: reader.name for reader in list_readers()}
     for finding in given.finding or project.findings:
-        agreement = measure_agreement(project, finding, after=given.after)
+        agreement = compare_readers(project, finding, after=given.after)
         print(f"{finding}: {format_count(agreement.films, 'films')} with two readers or more")
         for pair in agreement.pairs:
             first, second = (names[reader] for reader in pair.readers)
@@ -254,14 +254,15 @@ def _find_film(project: Project, sha256: str) -> ProjectFilm:
 
 
 def _describe_project(project: Project) -> str:
-    from cxr_core.feedback.films import count_films
+    from cxr_core.feedback.films import count_project_films
     from cxr_core.feedback.review.queue import list_queue
 
     page = list_queue(project, count=1)
+    films = format_count(count_project_films(project), "films")
     what = f"labels of {project.dataset}" if project.dataset else "kept films"
     first = ", read first" if project.read_first else ""
     return (
-        f"{project.name}: {what}, {', '.join(project.findings)}, {format_count(count_films(project), 'films')}, "
+        f"{project.name}: {what}, {', '.join(project.findings)}, {films}, "
         f"{page.open:,} of {format_count(page.total, 'cases')} open, {format_count(project.reads, 'reads')}{first}"
     )
 

@@ -20,7 +20,7 @@ from cxr_core.feedback.films import FilmProperties, add_dataset_films
 from cxr_core.feedback.projects import Project, create_project
 from cxr_core.feedback.review.candidates import find_candidates
 from cxr_core.feedback.review.queue import (
-    FilmAnswer,
+    FindingAnswer,
     fill_queue,
     find_reader_candidates,
     keep_answers,
@@ -164,14 +164,14 @@ def _join_predictions(
 
 def _list_answers(
     table: pd.DataFrame, model: str, version: str, thresholds: Mapping[str, Mapping[str, float]]
-) -> list[FilmAnswer]:
+) -> list[FindingAnswer]:
     """The model's probabilities, with the calls of its balanced threshold."""
     points = {key: of_finding.get(BALANCED, 0.5) for key, of_finding in thresholds.items()}
     columns = zip(
         table["sha256"], table["finding"], table["probability"], table["label"], strict=True
     )
     return [
-        FilmAnswer(
+        FindingAnswer(
             film=sha256,
             finding=finding,
             answer=ProgramAnswer(

@@ -77,7 +77,7 @@ class QueuePage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FilmAnswer:
+class FindingAnswer:
     """What a model, and the dataset's label, say of one film and finding. film: the hash of its pixels."""
 
     film: str
@@ -177,7 +177,7 @@ def _want_another_reader(
     update_case(store, project, film, finding)
 
 
-def keep_answers(project: Project, answers: Sequence[FilmAnswer]) -> None:
+def keep_answers(project: Project, answers: Sequence[FindingAnswer]) -> None:
     """Keep what a model says of the films of a project, in the place of what one said before."""
     with write_store() as store:
         numbers = _number_films(store, project)

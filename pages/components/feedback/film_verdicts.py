@@ -17,11 +17,11 @@ from cxr_core.feedback.read_first import (
     reading_state,
     reveal_answer,
 )
-from cxr_core.feedback.readers import Reader
+from cxr_core.feedback.readers import RegisteredReader
 from cxr_core.feedback.verdicts import (
     NO_ANSWER,
     Answer,
-    Calipers,
+    DiameterEnds,
     Mark,
     NewVerdict,
     ProgramAnswer,
@@ -47,7 +47,7 @@ class Given:
     answer: str
     comment: str = ""
     marks: tuple[Mark, ...] = ()
-    calipers: Calipers | None = None
+    calipers: DiameterEnds | None = None
     given: str = ""
     id: int = 0
 
@@ -97,7 +97,7 @@ class NewJudgement:
     answer: Answer
     comment: str = ""
     marks: tuple[Mark, ...] = ()
-    calipers: Calipers | None = None
+    calipers: DiameterEnds | None = None
     program: ProgramAnswer = NO_ANSWER
     seen: int = 0
 
@@ -127,7 +127,7 @@ class VerdictKeeper(Protocol):
 
 
 def choose_keeper(
-    state: FeedbackState, project: Project | None, reader: Reader | None
+    state: FeedbackState, project: Project | None, reader: RegisteredReader | None
 ) -> VerdictKeeper | None:
     """Where this tab's verdicts are kept; None where none are given."""
     if project is not None:
@@ -138,7 +138,7 @@ def choose_keeper(
 class ProjectKeeper:
     """Keeps verdicts in the store of the workspace. Without a reader nothing can be given, and answers stay hidden."""
 
-    def __init__(self, state: FeedbackState, project: Project, reader: Reader | None):
+    def __init__(self, state: FeedbackState, project: Project, reader: RegisteredReader | None):
         self.state, self.project, self.reader = state, project, reader
 
     def list_hidden(self, films: Iterable[JudgedFilm]) -> frozenset[str]:
@@ -218,7 +218,7 @@ class ProjectKeeper:
             number = known[film.sha256].id
         return number
 
-    def _require_reader(self) -> Reader:
+    def _require_reader(self) -> RegisteredReader:
         require_role(Role.READER, ACTION)
         if self.reader is None:
             raise FeedbackError("nobody is named as the reader; enter your name first")
@@ -277,7 +277,7 @@ class TabKeeper:
 
 
 def keep_calipers(
-    keeper: VerdictKeeper, film: JudgedFilm, calipers: Calipers, program: ProgramAnswer
+    keeper: VerdictKeeper, film: JudgedFilm, calipers: DiameterEnds, program: ProgramAnswer
 ) -> None:
     """Keep the diameters that the reader has set with the verdict on the heart, once there is one."""
     given = keeper.load(film).current.get(MEASURED_FINDING)

@@ -9,7 +9,7 @@ from cxr_core.errors import FeedbackError
 from cxr_core.feedback.deletion import delete_film
 from cxr_core.feedback.films import ProjectFilm, keep_film
 from cxr_core.feedback.projects import Project
-from cxr_core.feedback.readers import Reader
+from cxr_core.feedback.readers import RegisteredReader
 from pages.components.error_boundary import show_errors
 from pages.components.feedback.film_verdicts import JudgedFilm, ProjectKeeper
 from pages.components.markdown import plain
@@ -71,7 +71,9 @@ def _offer_removal(
 
 
 @show_errors()
-def _keep(state: ReadPageState, project: Project, reader: Reader | None, film: JudgedFilm) -> None:
+def _keep(
+    state: ReadPageState, project: Project, reader: RegisteredReader | None, film: JudgedFilm
+) -> None:
     require_role(Role.READER, "keeping a film")
     if reader is None:
         raise FeedbackError("nobody is named as the reader; enter your name first")

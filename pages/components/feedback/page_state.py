@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the first paint does without numpy
-    from cxr_core.feedback.readers import Reader
+    from cxr_core.feedback.readers import RegisteredReader
 
 
 @dataclass(kw_only=True, eq=False)
@@ -34,7 +34,7 @@ class FeedbackState:
     project_id: str = ""
     read_first: bool = False
     account: str = ""
-    reader: Reader | None = None
+    reader: RegisteredReader | None = None
     film_ids: dict[str, int] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
     tab_verdicts: dict[str, TabVerdicts] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 
 from cxr_core.errors import FeedbackError
-from cxr_core.feedback.verdicts import NO_ANSWER, Answer, Calipers, Mark, ProgramAnswer
+from cxr_core.feedback.verdicts import NO_ANSWER, Answer, DiameterEnds, Mark, ProgramAnswer
 from cxr_core.presentation.wording import finding_name
 from cxr_core.reading.cardiothoracic.ratio import MEASURED_FINDING
 from cxr_core.reading.results import FindingReading, Reading
@@ -25,7 +25,7 @@ from pages.components.feedback.film_verdicts import (
 )
 from pages.components.feedback.keep_film import offer_keeping
 from pages.components.feedback.page_state import FeedbackState
-from pages.components.feedback.reader_choice import ask_reader, find_reader
+from pages.components.feedback.reader_choice import ask_reader, find_current_reader
 from pages.components.feedback.sidebar import find_project_of
 from pages.components.feedback.verdict_rows import (
     HELP,
@@ -179,7 +179,7 @@ class VerdictPanel:
             answer=answer,
             comment=(given.comment if given else "") if comment is None else comment,
             marks=given.marks if given and answer != "not_suspected" else (),
-            calipers=Calipers.of_lines(*ends) if ends and finding == MEASURED_FINDING else None,
+            calipers=DiameterEnds.of_lines(*ends) if ends and finding == MEASURED_FINDING else None,
             program=self.programs.get(finding, NO_ANSWER),
             seen=given.id if given else 0,
         )
@@ -219,12 +219,14 @@ def find_keeper(state: ReadPageState) -> VerdictKeeper | None:
     feedback = state.feedback
     try:
         project = find_project_of(feedback)
-        keeper = choose_keeper(feedback, project, find_reader(feedback) if project else None)
+        keeper = choose_keeper(
+            feedback, project, find_current_reader(feedback) if project else None
+        )
     except FeedbackError:
         # Nothing is shown of what may have to stay hidden until another project is chosen.
         feedback.hidden = frozenset(state.entries)
         raise
-    films = [describe_film(entry) for entry in state.entries.values() if _can_be_read(entry)]
+    films = [build_judged_film(entry) for entry in state.entries.values() if _can_be_read(entry)]
     feedback.hidden = keeper.list_hidden(films) if keeper else frozenset()
     return keeper
 
@@ -237,7 +239,7 @@ def _can_be_read(entry: StudyEntry) -> bool:
     )
 
 
-def describe_film(entry: StudyEntry) -> JudgedFilm:
+def build_judged_film(entry: StudyEntry) -> JudgedFilm:
     """A film of the study as verdicts know it."""
     outputs = entry.examination.outputs
     return JudgedFilm(
@@ -254,11 +256,11 @@ def open_panel(
     """The verdicts on a film; None where none are given. answered: with the program's answer, shown or not."""
     if keeper is None or entry.examination.film is None or answered.status != "read":
         return None
-    film = describe_film(entry)
+    film = build_judged_film(entry)
     programs = {key: _to_program_answer(answered, key) for key in _list_findings(answered)}
     ends = state.edited_ends.get(entry.key)
     if ends is not None:
-        calipers = Calipers.of_lines(*ends)
+        calipers = DiameterEnds.of_lines(*ends)
         keep_calipers(keeper, film, calipers, programs.get(MEASURED_FINDING, NO_ANSWER))
     return VerdictPanel(
         state=state,

@@ -5,7 +5,7 @@ import streamlit as st
 from cxr_core.access.actor import current_actor
 from cxr_core.feedback.readers import (
     MAX_NAME,
-    Reader,
+    RegisteredReader,
     find_reader_of_account,
     list_readers,
     register_reader,
@@ -17,7 +17,7 @@ from pages.components.sign_in.person import name_person
 from pages.components.sign_in.settings import load_sign_in
 
 
-def ask_reader(state: FeedbackState, key: str) -> Reader | None:
+def ask_reader(state: FeedbackState, key: str) -> RegisteredReader | None:
     """The reader, asked for by name where nobody signs in; None until there is one."""
     if load_sign_in() is not None:
         return find_signed_in_reader(state)
@@ -36,12 +36,12 @@ def ask_reader(state: FeedbackState, key: str) -> Reader | None:
     return state.reader
 
 
-def find_reader(state: FeedbackState) -> Reader | None:
+def find_current_reader(state: FeedbackState) -> RegisteredReader | None:
     """The reader without asking: who has signed in, else the name that was given; None until there is one."""
     return find_signed_in_reader(state) if load_sign_in() is not None else state.reader
 
 
-def find_signed_in_reader(state: FeedbackState) -> Reader:
+def find_signed_in_reader(state: FeedbackState) -> RegisteredReader:
     """The reader who has signed in, looked up once for each account."""
     account = current_actor().name
     if state.reader is None or state.account != account:

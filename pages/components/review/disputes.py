@@ -7,7 +7,7 @@ from cxr_core.access.audit import record
 from cxr_core.access.permission import require_role
 from cxr_core.feedback.adjudication import Dispute, adjudicate, list_disputes
 from cxr_core.feedback.projects import Project
-from cxr_core.feedback.readers import Reader
+from cxr_core.feedback.readers import RegisteredReader
 from cxr_core.feedback.verdicts import Answer
 from cxr_core.presentation.wording import finding_name, format_count
 from pages.components.error_boundary import show_errors
@@ -20,7 +20,7 @@ from pages.components.session import field_text
 MOST_COUNTED = 200
 
 
-def show_disputes(state: ReviewPageState, project: Project, reader: Reader) -> None:
+def show_disputes(state: ReviewPageState, project: Project, reader: RegisteredReader) -> None:
     """The first case that this reader may settle, its film, and what the readers said."""
     disputes = list_disputes(project, reader.id, MOST_COUNTED)
     if not disputes:
@@ -44,7 +44,7 @@ def show_disputes(state: ReviewPageState, project: Project, reader: Reader) -> N
 
 
 def _show_dispute(
-    state: ReviewPageState, project: Project, reader: Reader, dispute: Dispute, count: int
+    state: ReviewPageState, project: Project, reader: RegisteredReader, dispute: Dispute, count: int
 ) -> None:
     more = "at least " if count == MOST_COUNTED else ""
     st.markdown(
@@ -78,7 +78,7 @@ def _show_dispute(
 def _settle(
     state: ReviewPageState,
     project: Project,
-    reader: Reader,
+    reader: RegisteredReader,
     dispute: Dispute,
     answer: Answer,
     why_key: str,

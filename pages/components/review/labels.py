@@ -18,7 +18,7 @@ from pages.components.session import field_text, train_page_state
 from pages.components.wording import format_minute
 
 
-def show_labels(state: ReviewPageState, project: Project) -> None:
+def show_decided_labels(state: ReviewPageState, project: Project) -> None:
     """What was decided; then the layers of the dataset, each with the way to the next model."""
     judgements = list_judgements(project)
     decided = sum(one.answer is not None for one in judgements)

@@ -12,7 +12,7 @@ from cxr_core.access.permission import require_role
 from cxr_core.data.registry import find_dataset, list_datasets
 from cxr_core.feedback.deletion import delete_project
 from cxr_core.feedback.export import export_project
-from cxr_core.feedback.films import list_films
+from cxr_core.feedback.films import list_project_films
 from cxr_core.feedback.projects import MAX_READS, Project, create_project
 from cxr_core.feedback.review.dataset_review import create_review
 from cxr_core.known_findings import known_findings
@@ -71,7 +71,7 @@ def describe_project(project: Project) -> str:
 
 def show_project(state: ReviewPageState, project: Project) -> None:
     """What the project holds, and what can be done with it as a whole."""
-    films = list_films(project)
+    films = list_project_films(project)
     kept = sum(film.is_kept for film in films)
     parts = [f"**{format_count(len(films), 'films')}**"]
     if not project.dataset:

@@ -8,7 +8,7 @@ from cxr_core.access.actor import Role
 from cxr_core.access.permission import require_role
 from cxr_core.evaluation.store.catalogue import EvaluationRecord, list_records
 from cxr_core.feedback.projects import Project
-from cxr_core.feedback.readers import Reader
+from cxr_core.feedback.readers import RegisteredReader
 from cxr_core.feedback.review.candidates import REASONS
 from cxr_core.feedback.review.queue import Case, QueuePage, list_queue, load_case
 from cxr_core.presentation.wording import finding_name, format_count, format_percent
@@ -50,7 +50,7 @@ COLUMNS = (
 )
 
 
-def show_queue(state: ReviewPageState, project: Project, reader: Reader) -> None:
+def show_queue(state: ReviewPageState, project: Project, reader: RegisteredReader) -> None:
     """A page of the open cases; a click on one displays its film. Below it what fills the queue."""
     start = state.queue_starts[-1]
     page = list_queue(project, after=start, count=PAGE, reader=reader.id)
@@ -65,7 +65,9 @@ def show_queue(state: ReviewPageState, project: Project, reader: Reader) -> None
         _offer_filling(state, project)
 
 
-def _show_table(state: ReviewPageState, project: Project, reader: Reader, page: QueuePage) -> None:
+def _show_table(
+    state: ReviewPageState, project: Project, reader: RegisteredReader, page: QueuePage
+) -> None:
     cases = {f"{case.film}/{case.finding}": case for case in page.cases}
 
     @show_errors()

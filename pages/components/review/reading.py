@@ -11,7 +11,7 @@ from cxr_core.access.permission import require_role
 from cxr_core.errors import FeedbackError
 from cxr_core.feedback.projects import Project
 from cxr_core.feedback.read_first import first_verdicts, reading_state, reveal_answer
-from cxr_core.feedback.readers import Reader
+from cxr_core.feedback.readers import RegisteredReader
 from cxr_core.feedback.review.candidates import REASONS
 from cxr_core.feedback.review.queue import (
     Case,
@@ -64,7 +64,7 @@ WHY = "why"  # the field of the comment
 MEASURED = "label_and_ratio"  # of `candidates.REASONS`
 
 
-def show_reading(state: ReviewPageState, project: Project, reader: Reader) -> None:
+def show_reading(state: ReviewPageState, project: Project, reader: RegisteredReader) -> None:
     """The case on display, or the next one of the queue; its film beside what is known of it."""
     case = _find_case(state, project, reader)
     if case is None:
@@ -85,7 +85,9 @@ def show_reading(state: ReviewPageState, project: Project, reader: Reader) -> No
 class CaseReview:
     """One case with the reader's verdicts, and what the buttons do."""
 
-    def __init__(self, state: ReviewPageState, project: Project, reader: Reader, case: Case):
+    def __init__(
+        self, state: ReviewPageState, project: Project, reader: RegisteredReader, case: Case
+    ):
         self.state, self.project, self.reader, self.case = state, project, reader, case
         others = (key for key in project.findings if key != case.finding)
         self.verdicts = FilmVerdicts(
@@ -293,7 +295,7 @@ class CaseReview:
         self.state.active = finding
 
 
-def _find_case(state: ReviewPageState, project: Project, reader: Reader) -> Case | None:
+def _find_case(state: ReviewPageState, project: Project, reader: RegisteredReader) -> Case | None:
     """The case on display as it is now, else the next one of the queue."""
     if state.case is not None:
         try:
@@ -306,7 +308,7 @@ def _find_case(state: ReviewPageState, project: Project, reader: Reader) -> Case
     return state.case
 
 
-def _show_end(state: ReviewPageState, project: Project, reader: Reader) -> None:
+def _show_end(state: ReviewPageState, project: Project, reader: RegisteredReader) -> None:
     """What there is to do when nothing is left for this reader."""
     page = list_queue(project, count=1, reader=reader.id)
     if not page.total:
@@ -329,7 +331,7 @@ def _show_end(state: ReviewPageState, project: Project, reader: Reader) -> None:
         st.button("What was decided", type="primary", on_click=state.switch_view, args=(PROJECT,))
 
 
-def _list_following(project: Project, reader: Reader, case: Case) -> list[Case]:
+def _list_following(project: Project, reader: RegisteredReader, case: Case) -> list[Case]:
     if case.position is None:
         return []
     page = list_queue(project, after=case.position, count=AHEAD, reader=reader.id)
