@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from cxr_core.data.prepare_apart import StageProgress
     from cxr_core.scale.search.results import SearchResults
-    from cxr_core.scale.search.search import SearchRequest
+    from cxr_core.scale.search.search import SearchSettings
     from cxr_core.scale.search.search_folder import SearchFolder
     from cxr_core.training.runs.events import Event
 
@@ -64,7 +64,7 @@ def _search(
     given: argparse.Namespace, progress: StageProgress, stop: Callable[[], bool]
 ) -> tuple[SearchFolder, SearchResults]:
     from cxr_core.scale.search.search import begin_search, close_search, load_results
-    from cxr_core.scale.search.study import Study
+    from cxr_core.scale.search.study import OptunaStudy
     from cxr_core.scale.search.trials import work_on_trials
     from cxr_core.training.fit import FitOptions
 
@@ -72,7 +72,7 @@ def _search(
         search, _ = load_results(given.resume)
     else:
         search = begin_search(_make_request(given), progress)
-    study = Study(search, given.storage)
+    study = OptunaStudy(search, given.storage)
     options = FitOptions(report=partial(_show_event, progress), device=given.device, stop=stop)
     if given.on != "local":
         from cxr_core.scale.search.ray_trials import work_on_cluster
@@ -83,15 +83,15 @@ def _search(
     return search, close_search(study, progress)
 
 
-def _make_request(given: argparse.Namespace) -> SearchRequest:
-    from cxr_core.scale.search.search import SearchRequest
+def _make_request(given: argparse.Namespace) -> SearchSettings:
+    from cxr_core.scale.search.search import SearchSettings
     from cxr_core.scale.search.space import find_space_file, load_space
 
     if not given.recipe or not given.data:
         raise RecipeError("give a recipe and --data, or --resume NAME")
     recipe = load_given_recipe(given)
     space = load_space(find_space_file(given.space or recipe.name), recipe)
-    return SearchRequest(
+    return SearchSettings(
         recipe=recipe,
         space=space,
         data=tuple(given.data),

@@ -8,7 +8,7 @@ import pytest
 
 from cxr_core.models.exported.record import AurocChange, ExportCheck, ExportRecord
 from cxr_core.reading.classifier import Classifier
-from cxr_core.scale.export.export import Exported, export_network, install
+from cxr_core.scale.export.export import Exported, export_network, install_checked_export
 from cxr_core.scale.export.files import write_network
 from tests.tiny import tiny_model
 
@@ -55,7 +55,9 @@ def install_export(
     """Installs the tiny model's export for a backend in the test's own workspace, as found equal."""
 
     def install_one(backend: str = "onnx") -> ExportRecord:
-        return install(tiny, {"onnx": in_onnx, "openvino": in_openvino}[backend], FOUND_EQUAL)
+        return install_checked_export(
+            tiny, {"onnx": in_onnx, "openvino": in_openvino}[backend], FOUND_EQUAL
+        )
 
     return install_one
 

@@ -14,7 +14,7 @@ from cxr_core.models.confident_normal import ConfidentNormal
 from cxr_core.models.figures import MeanFigure
 from cxr_core.reading.classifier import Classifier
 from cxr_core.scale.export import check as checks
-from cxr_core.scale.export.check import check_classifier
+from cxr_core.scale.export.check import check_exported_classifier
 from tests.export.conftest import show_nothing
 from tests.tiny import tiny_card
 
@@ -47,7 +47,7 @@ def compare(monkeypatch):
         monkeypatch.setattr(checks, "predict_films", lambda model, films, progress: model.table)
         films = SimpleNamespace(table=pd.DataFrame({"patient": ["a", "a", "b", "c", "d", "e"]}))
         model, exported = (cast(Classifier, one) for one in models)
-        return check_classifier(
+        return check_exported_classifier(
             model, exported, cast(Manifest, films), "films of a test", None, show_nothing
         )
 

@@ -76,7 +76,7 @@ def test_int8_is_calibrated_on_training_films_and_named(trained, monkeypatch):
     monkeypatch.setattr(
         export, "load_calibration_inputs", lambda m, c: calibrated_on.append(m) or load(m, c)
     )
-    record = export.export_model(folder, "onnx", [data], int8=True, progress=show_nothing)
+    record = export.export_to_backend(folder, "onnx", [data], int8=True, progress=show_nothing)
     assert record.precision == "int8"
     assert set(calibrated_on[0].table["split"]) == {"train"}
     model = Classifier.load(folder, "onnx")
@@ -135,7 +135,7 @@ def test_a_segmenter_is_checked_on_films_without_masks(trained, tmp_path):
     _, data = trained
     folder = tmp_path / "anatomy" / "1.0.0"
     save_model(folder, CARD, build_network("segmenter", ARGUMENTS))
-    record = export.export_model(folder, "openvino", [data], progress=show_nothing)
+    record = export.export_to_backend(folder, "openvino", [data], progress=show_nothing)
     assert record.check.films >= LEAST
     assert record.check.largest_difference < 1e-3
     segmenter = Segmenter.load(folder, "openvino")

@@ -87,7 +87,7 @@ def test_a_connection_is_encrypted_and_the_archive_s_certificate_checked(orthanc
     trusted.check()
     with pytest.raises(ArchiveUnreachable, match="does it want TLS"):
         open_as(reach(orthanc, tls=True)).check()  # the system does not know who signed it
-    with pytest.raises(SettingsError, match="ca_file: the certificates cannot be read"):
+    with pytest.raises(SettingsError, match=r"ca_file \S+ cannot be read"):
         open_as(reach(orthanc, tls=True, ca_file="nowhere.pem")).check()
 
 
@@ -123,7 +123,7 @@ def test_https_is_checked_by_the_given_authority(https, certificate):
     open_as(DicomwebSettings(url=https, ca_file=str(certificate[0]))).check()
     with pytest.raises(ArchiveRefused, match=r"certificate of https\S+ cannot be trusted"):
         open_as(DicomwebSettings(url=https)).check()
-    with pytest.raises(SettingsError, match="ca_file: the certificates cannot be read"):
+    with pytest.raises(SettingsError, match=r"ca_file \S+ cannot be read"):
         open_as(DicomwebSettings(url=https, ca_file="nowhere.pem"))
 
 

@@ -12,7 +12,7 @@ from cxr_core.models.figures import Figure
 from cxr_core.scale.search import trials
 from cxr_core.scale.search.results import Optimism, write_results
 from cxr_core.scale.search.search_folder import SearchFolder
-from cxr_core.scale.search.study import Study
+from cxr_core.scale.search.study import OptunaStudy
 from cxr_core.scale.search.trials import work_on_trials
 from cxr_core.training.recipe.recipe_file import load_recipe
 from tests.pages.app_bench import button_labels, find_button, open_page, visible_text
@@ -27,7 +27,7 @@ def search(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> SearchFolder:
     """A search of 12 trials, whose best trial was measured on films left aside."""
     monkeypatch.setattr(trials, "fit_or_resume", FakeTraining())
     search = new_search(workspace)
-    study = Study(search)
+    study = OptunaStudy(search)
     work_on_trials(study, 12, options(), lambda *_: None)
     best = write_results(study).best
     assert best is not None
@@ -60,7 +60,7 @@ def test_the_best_settings_go_into_the_form_of_a_run(
     find_button(app, "Start a run with the best settings").click().run()
     assert not app.exception
     rate = next(n for n in app.number_input if n.label.startswith("Dropout"))
-    best = write_results(Study(search)).best
+    best = write_results(OptunaStudy(search)).best
     assert best is not None
     assert rate.value == pytest.approx(best.settings["dropout"], abs=1e-6)
 

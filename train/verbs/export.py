@@ -46,13 +46,13 @@ def main(arguments: list[str] | None = None) -> int:
 def _export(given: argparse.Namespace, progress: StageProgress) -> Path:
     """Install the export, or only write its files. Returns the folder that has them."""
     from cxr_core.models.exported.record import export_folder
-    from cxr_core.scale.export.export import copy_export, export_model, write_unchecked
+    from cxr_core.scale.export.export import copy_export, export_to_backend, write_unchecked
     from train.command_line.model_names import find_model_folder
 
     folder = find_model_folder(given.model)
     if not given.data:
         return write_unchecked(folder, given.to, given.out, progress)
-    record = export_model(folder, given.to, given.data, int8=given.int8, progress=progress)
+    record = export_to_backend(folder, given.to, given.data, int8=given.int8, progress=progress)
     _print_figures(record)
     if given.out:
         return copy_export(record, given.out)

@@ -16,6 +16,7 @@ from cxr_core.dicom_io.pacs.settings import DimseSettings
 from cxr_core.errors import ArchiveRefused, ArchiveUnreachable
 
 CONNECT_S, ASSOCIATE_S, ANSWER_S, SILENCE_S = 10.0, 20.0, 60.0, 60.0
+SETTLE_S = 5.0
 SUCCESS = 0x0000
 VERIFICATION = UID("1.2.840.10008.1.1")  # PS3.4 A.4
 # Why an association is rejected, by who says so and which of his reasons (PS3.8 table 9-21).
@@ -63,6 +64,8 @@ class DimsePeer:
                 f"{self.address} does not answer: there is no machine of that name. Correct host, or try again later."
             ) from error
         if not association.is_established:
+            # An archive that rejects us and closes the connection at once can be gone before its reason was looked at.
+            association.join(SETTLE_S)
             raise self._explain_failure(association)
         try:
             yield association

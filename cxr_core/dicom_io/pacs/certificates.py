@@ -3,6 +3,7 @@
 import ssl
 
 from cxr_core.errors import SettingsError
+from cxr_core.workspace.paths import printable
 
 
 def trust_authority(ca_file: str) -> ssl.SSLContext:
@@ -14,5 +15,5 @@ def trust_authority(ca_file: str) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=ca_file or None)
     except OSError as error:
         raise SettingsError(
-            f"ca_file: the certificates cannot be read ({error.strerror or error}); name a file in PEM"
+            f"ca_file {printable(ca_file)} cannot be read ({error.strerror or error}); name a file in PEM"
         ) from error

@@ -41,7 +41,7 @@ ROUNDING = 1e-4
 FUSED = "probability_with_ratio"
 
 
-def check_classifier(
+def check_exported_classifier(
     model: Classifier,
     exported: Classifier,
     films: Manifest,
@@ -74,14 +74,14 @@ def check_classifier(
     )
 
 
-def check_segmenter(
+def check_exported_segmenter(
     model: Segmenter,
     exported: Segmenter,
     films: Manifest,
     source: str,
     progress: StageProgress,
 ) -> ExportCheck:
-    """Segment films with a model and with its export. Arguments as of `check_classifier`."""
+    """Segment films with a model and with its export. Arguments as of `check_exported_classifier`."""
     difference, changed, ratios = 0.0, 0, []
     pairs = zip(
         segment_films(model, films, partial(progress, "segmenting films, both networks")),

@@ -27,9 +27,13 @@ from cxr_core.models.exported.runtimes import build_runtime, name_runtime
 from cxr_core.models.registry.registry import find_segmenter
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.segmenter import Segmenter
-from cxr_core.scale.export.check import check_classifier, check_segmenter, list_objections
+from cxr_core.scale.export.check import (
+    check_exported_classifier,
+    check_exported_segmenter,
+    list_objections,
+)
 from cxr_core.scale.export.files import write_network
-from cxr_core.scale.export.films import ExportFilms, choose_films, load_calibration_inputs
+from cxr_core.scale.export.films import ExportFilms, choose_export_films, load_calibration_inputs
 from cxr_core.scale.export.onnx_network import build_onnx
 from cxr_core.workspace.atomic import atomic_files, atomic_folder
 from cxr_core.workspace.json_files import write_json
@@ -55,7 +59,7 @@ class Exported:
 
 
 @log_task("export")
-def export_model(
+def export_to_backend(
     folder: Path,
     backend: ExportBackend,
     data: Sequence[str | Path],
@@ -65,13 +69,13 @@ def export_model(
 ) -> ExportRecord:
     """Export the model of a folder, check it on the data and install it in this workspace. Returns its record.
 
-    data: of the model's card; see `choose_films`. An export that was installed before is replaced.
+    data: of the model's card; see `choose_export_films`. An export that was installed before is replaced.
     Raises ModelError, with the figures, when the export may not be installed, and when a package is missing; DataError.
     """
     name_runtime(backend)  # a missing package is told before films are decoded
     model = load_model(folder)
     add_details(model=model.card.model, version=model.card.version, backend=backend)
-    films = choose_films(folder, model.card, open_data(data, progress))
+    films = choose_export_films(folder, model.card, open_data(data, progress))
     exported = export_network(model, backend, films if int8 else None, progress)
     check = _check(model, exported, films, progress)
     objections = list_objections(check, exported.precision)
@@ -79,7 +83,7 @@ def export_model(
         raise ModelError(
             f"the {backend} export of {model.card.model} {model.card.version} is not installed. {' '.join(objections)}"
         )
-    return install(model, exported, check)
+    return install_checked_export(model, exported, check)
 
 
 def load_model(folder: Path) -> Model:
@@ -97,7 +101,7 @@ def export_network(
     return Exported(backend, "int8" if films else "float32", files)
 
 
-def install(model: Model, exported: Exported, check: ExportCheck) -> ExportRecord:
+def install_checked_export(model: Model, exported: Exported, check: ExportCheck) -> ExportRecord:
     """Install an export that was checked: files, hashes and figures, all or none. Raises ModelError."""
     names = NETWORK_FILES[exported.backend]
     record = ExportRecord(
@@ -163,8 +167,8 @@ def _check(
     other = exported.use_in(model)
     if isinstance(model, Segmenter):
         assert isinstance(other, Segmenter)
-        return check_segmenter(model, other, films.check, films.source, progress)
+        return check_exported_segmenter(model, other, films.check, films.source, progress)
     assert isinstance(other, Classifier)
     folder = find_segmenter() if model.card.fusion else None
     segmenter = Segmenter.load(folder) if folder else None
-    return check_classifier(model, other, films.check, films.source, segmenter, progress)
+    return check_exported_classifier(model, other, films.check, films.source, segmenter, progress)

@@ -30,7 +30,7 @@ class ExportFilms:
     source: str
 
 
-def choose_films(folder: Path, card: AnyCard, usable: Manifest) -> ExportFilms:
+def choose_export_films(folder: Path, card: AnyCard, usable: Manifest) -> ExportFilms:
     """Validation and training films of a model. usable: all films of the data, decoded.
 
     For a classifier they are those that it was validated and trained on; the data must be those of its card. A

@@ -14,7 +14,7 @@ import pyarrow as pa
 from cxr_core.data.cache.worker import hash_pixels
 from cxr_core.reading.results import Examination, FindingReading, Reading
 from cxr_core.scale.scoring.film_files import FilmFile
-from cxr_core.workspace.json_files import JsonObject, escape_surrogates
+from cxr_core.workspace.json_files import Json, JsonObject, escape_surrogates
 from cxr_core.workspace.paths import printable
 
 Row = Mapping[str, Any]
@@ -75,12 +75,12 @@ def build_schema(findings: Sequence[str]) -> pa.Schema:
     return pa.schema(columns)
 
 
-def build_row(
+def build_scoring_row(
     film: FilmFile, size_bytes: int | None, examination: Examination, reading: Reading
 ) -> Row:
     """The row of a film, whether it was read or refused. size_bytes: None where it could not be opened."""
     refusals = [flag.code for flag in reading.concerns if flag.withholds_reading]
-    row: dict[str, Any] = {
+    row: JsonObject = {
         **_file_columns(film, reading.to_json(printable(film.location))),
         "sha256": None if size_bytes is None else reading.sha256,
         "size_bytes": size_bytes,
@@ -107,12 +107,12 @@ def repeat_row(row: Row, film: FilmFile) -> Row:
     return {**row, **_file_columns(film, line), REPEATS: row.get(REPEATS) or row["file"]}
 
 
-def _file_columns(film: FilmFile, line: JsonObject) -> dict[str, Any]:
+def _file_columns(film: FilmFile, line: JsonObject) -> JsonObject:
     text = escape_surrogates(json.dumps(line, ensure_ascii=False))
     return {"file": printable(film.location), "stamp": film.stamp, "json": text}
 
 
-def _list_outputs(examination: Examination) -> list[dict[str, Any]]:
+def _list_outputs(examination: Examination) -> list[Json]:
     """What each model computed, whatever the patient: a reading leaves out models that do not fit."""
     return [
         {
@@ -128,7 +128,7 @@ def _list_outputs(examination: Examination) -> list[dict[str, Any]]:
     ]
 
 
-def _describe_film(examination: Examination) -> dict[str, Any]:
+def _describe_film(examination: Examination) -> JsonObject:
     film = examination.film
     if film is None:
         return {}
@@ -144,7 +144,7 @@ def _describe_film(examination: Examination) -> dict[str, Any]:
     }
 
 
-def _describe_ratio(reading: Reading) -> dict[str, Any]:
+def _describe_ratio(reading: Reading) -> JsonObject:
     for measurement in reading.measurements:
         return {
             "ratio": measurement.value,
@@ -155,7 +155,7 @@ def _describe_ratio(reading: Reading) -> dict[str, Any]:
     return {}
 
 
-def _describe_finding(finding: FindingReading) -> dict[str, Any]:
+def _describe_finding(finding: FindingReading) -> JsonObject:
     """As report, shell and CSV do, without a number where a quality flag allows no verdict; the JSON keeps it."""
     is_shown = not finding.is_withheld
     return {

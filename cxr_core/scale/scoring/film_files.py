@@ -43,7 +43,7 @@ def stamp_file(location: str) -> str:
     return format_stamp(Path(location).stat())
 
 
-def read_film(film: FilmFile) -> bytes:
+def read_film_bytes(film: FilmFile) -> bytes:
     """The bytes of a film. Raises FileRefused for what is no file, too large, not there, or not read in time."""
     if not film.storage:
         return read_outside_file(film.location, MAX_BYTES)
@@ -63,7 +63,7 @@ def read_film(film: FilmFile) -> bytes:
 def open_film(film: FilmFile) -> tuple[bytes, str]:
     """The bytes of a film; without them, why it cannot be opened."""
     try:
-        return read_film(film), ""
+        return read_film_bytes(film), ""
     except FileRefused as refusal:
         return b"", refusal.reason
 

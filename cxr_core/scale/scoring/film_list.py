@@ -55,7 +55,7 @@ class FilmList:
     other_files: int = 0
 
 
-def list_films(data: Sequence[str], *, leave_out_missing: bool = False) -> FilmList:
+def list_films_to_score(data: Sequence[str], *, leave_out_missing: bool = False) -> FilmList:
     """The films of folders, tables, registered datasets and storages, in the order given.
 
     leave_out_missing: go on where files that a table names are not there. Raises ScaleError for missing files, for data

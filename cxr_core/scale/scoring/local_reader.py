@@ -10,7 +10,7 @@ from cxr_core.reading.patient import Patient
 from cxr_core.reading.reader import Reader
 from cxr_core.reading.results import Examination
 from cxr_core.reading.site_profile import SiteProfile
-from cxr_core.scale.scoring.columns import Row, build_row
+from cxr_core.scale.scoring.columns import Row, build_scoring_row
 from cxr_core.scale.scoring.film_files import FilmFile, open_film
 from cxr_core.scale.scoring.scoring_folder import ScoringRecord
 from cxr_core.scale.scoring.unopened import refuse_unopened
@@ -43,8 +43,8 @@ class RowMaker:
             SiteProfile(models=profile) if profile else None,
         )
         if failure:
-            return build_row(film, None, examination, refuse_unopened(reading, failure))
-        return build_row(film, len(data), examination, reading)
+            return build_scoring_row(film, None, examination, refuse_unopened(reading, failure))
+        return build_scoring_row(film, len(data), examination, reading)
 
 
 class LocalReader:

@@ -23,7 +23,7 @@ class DecodedFile:
     content: Radiograph | FilmRefused
 
 
-class FilmDecoder:
+class RayDecoder:
     """Opens and decodes films; one process of a node."""
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ from cxr_core.scale.cluster import connect_to_cluster
 from cxr_core.scale.scoring.columns import Row
 from cxr_core.scale.scoring.film_files import FilmFile
 from cxr_core.scale.scoring.local_reader import RepeatedFilm
-from cxr_core.scale.scoring.ray_decoder import FilmDecoder
+from cxr_core.scale.scoring.ray_decoder import RayDecoder
 from cxr_core.scale.scoring.ray_scorer import FilmScorer
 from cxr_core.scale.scoring.scoring_folder import ScoringRecord
 
@@ -119,7 +119,7 @@ class RayReader:
         self._tasks: dict[Any, _Task] = {}
         resources = ray.cluster_resources()
         cores, gpus = int(resources.get("CPU", 1)), int(resources.get("GPU", 0))
-        decoder, scorer = ray.remote(FilmDecoder), ray.remote(FilmScorer)
+        decoder, scorer = ray.remote(RayDecoder), ray.remote(FilmScorer)
         options = {"num_cpus": CORES_OF_A_WORKER, "scheduling_strategy": "SPREAD"}
         of_networks = {**options, "num_gpus": 1} if gpus else options
         self._decoders = _Pool(

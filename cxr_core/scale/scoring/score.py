@@ -18,7 +18,7 @@ from cxr_core.reading.cores import PROCESS_CORES
 from cxr_core.reading.reader import Reader
 from cxr_core.scale.scoring.columns import Row, repeat_row
 from cxr_core.scale.scoring.film_files import FilmFile
-from cxr_core.scale.scoring.film_list import list_films
+from cxr_core.scale.scoring.film_list import list_films_to_score
 from cxr_core.scale.scoring.local_reader import LocalReader, RepeatedFilm, SeenFilms
 from cxr_core.scale.scoring.scoring_folder import (
     FinishedFilm,
@@ -70,10 +70,6 @@ class ScoringProgress:
         return ", ".join(words)
 
 
-def ignore_progress(progress: ScoringProgress) -> None:
-    """Shows no progress."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class ScoringOptions:
     """How an archive is scored. on: `local`, or the address of a Ray cluster.  resume: go on in a folder that exists.
@@ -88,7 +84,7 @@ class ScoringOptions:
     leave_out_missing: bool = False
     films_of_a_shard: int = FILMS_OF_A_SHARD
     stop: Callable[[], bool] = lambda: False
-    tell: Tell = ignore_progress
+    tell: Tell = lambda progress: None
 
 
 @log_task("scoring")
@@ -98,7 +94,7 @@ def score_archive(data: Sequence[str], out: Path, options: ScoringOptions) -> Sc
     data: folders, tables of paths, registered datasets, storages.
     Raises ScaleError or DataError before a film is read, Cancelled when asked to stop: what was read is kept.
     """
-    films = list_films(data, leave_out_missing=options.leave_out_missing).films
+    films = list_films_to_score(data, leave_out_missing=options.leave_out_missing).films
     add_details(films=len(films), on=LOCAL if options.on == LOCAL else "ray")
     with _open_reader(options, len(films)) as (record, reader):
         folder = ScoringFolder.begin(out, record, resume=options.resume)

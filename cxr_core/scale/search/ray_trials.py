@@ -13,7 +13,7 @@ from cxr_core.errors import Cancelled, ScaleError, SilhouetteError
 from cxr_core.scale.cluster import connect_to_cluster
 from cxr_core.scale.search.results import write_results
 from cxr_core.scale.search.search_folder import SearchFolder
-from cxr_core.scale.search.study import Study
+from cxr_core.scale.search.study import OptunaStudy
 from cxr_core.scale.search.trials import Tell, count_ended, work_on_trials
 from cxr_core.training.fit import FitOptions
 from cxr_core.training.runs.events import ignore_event
@@ -24,7 +24,7 @@ MAX_ENDS = 10  # of processes in a row without a trial that has ended between th
 
 
 def work_on_cluster(
-    study: Study, wanted: int, address: str, storage: str, options: FitOptions, tell: Tell
+    study: OptunaStudy, wanted: int, address: str, storage: str, options: FitOptions, tell: Tell
 ) -> None:
     """Take trials on every core of a cluster until so many have ended.
 
@@ -60,7 +60,7 @@ def work_on_cluster(
 
 def work_on_node(path: Path, wanted: int, storage: str, device: str) -> None:
     """What one process does."""
-    study = Study(SearchFolder.load(path), storage)
+    study = OptunaStudy(SearchFolder.load(path), storage)
     work_on_trials(study, wanted, FitOptions(report=ignore_event, device=device), _ignore_counts)
 
 

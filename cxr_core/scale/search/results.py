@@ -8,7 +8,7 @@ from cxr_core.errors import RecordError, ScaleError
 from cxr_core.models.figures import Figure
 from cxr_core.scale.search.search_folder import RESULTS, SearchFolder
 from cxr_core.scale.search.space import Choice, apply_settings
-from cxr_core.scale.search.study import REASON, SETTINGS, Study
+from cxr_core.scale.search.study import REASON, SETTINGS, OptunaStudy
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.workspace.json_files import write_json
 from cxr_core.workspace.json_record import Count, JsonRecord, read_record_file
@@ -78,7 +78,7 @@ class SearchResults(JsonRecord):
         return sum(trial.state == state for trial in self.trials)
 
 
-def write_results(study: Study, optimism: Optimism | None = None) -> SearchResults:
+def write_results(study: OptunaStudy, optimism: Optimism | None = None) -> SearchResults:
     """Write results.json from the study. optimism: kept from the former file unless given.
 
     Raises ScaleError when it cannot be written.
@@ -116,7 +116,7 @@ def best_recipe(search: SearchFolder, results: SearchResults) -> Recipe:
     return apply_settings(search.recipe, results.best.settings)
 
 
-def _describe_trial(study: Study, trial: Any) -> TrialResult:
+def _describe_trial(study: OptunaStudy, trial: Any) -> TrialResult:
     states = study.states
     names: dict[Any, TrialState] = {states.COMPLETE: "complete", states.RUNNING: "running"}
     state = names.get(trial.state, "pruned")

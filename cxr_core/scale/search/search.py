@@ -26,7 +26,7 @@ from cxr_core.scale.search.search_folder import (
     search_path,
 )
 from cxr_core.scale.search.space import SearchSpace
-from cxr_core.scale.search.study import Study
+from cxr_core.scale.search.study import OptunaStudy
 from cxr_core.training.recipe.recipe import SAVED_SPLIT, Recipe
 from cxr_core.training.run_data import (
     describe_run_data,
@@ -41,7 +41,7 @@ from cxr_core.workspace.log import add_details, log_task
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchRequest:
+class SearchSettings:
     """What is to be searched.
 
     aside: share of the validation patients that no trial sees.  storage: the URL of a database.
@@ -57,7 +57,7 @@ class SearchRequest:
 
 
 @log_task("search")
-def begin_search(request: SearchRequest, progress: StageProgress) -> SearchFolder:
+def begin_search(request: SearchSettings, progress: StageProgress) -> SearchFolder:
     """The search of that name, which is made where there is none; the data is prepared first.
 
     Raises RecipeError for a recipe that cannot be searched, ScaleError when the name belongs to another search,
@@ -91,7 +91,7 @@ def begin_search(request: SearchRequest, progress: StageProgress) -> SearchFolde
     return SearchFolder.create(search_path(request.name), record, recipe)
 
 
-def close_search(study: Study, progress: StageProgress) -> SearchResults:
+def close_search(study: OptunaStudy, progress: StageProgress) -> SearchResults:
     """Measure the best trial on the films left aside, once for each best trial, and write the results."""
     search, results = study.search, write_results(study)
     if results.best is not None and search.record.aside and results.optimism is None:
@@ -151,7 +151,7 @@ def _hash_split(films: Manifest, recipe: Recipe) -> str:
     return describe_run_data(select_learning_films(films), recipe).split_sha256
 
 
-def _require_searchable(request: SearchRequest) -> None:
+def _require_searchable(request: SearchSettings) -> None:
     if request.recipe.fold is not None:
         raise RecipeError(
             f"split={request.recipe.split!r} is a fold; a search compares trials on one validation split"
@@ -162,7 +162,7 @@ def _require_searchable(request: SearchRequest) -> None:
         )
 
 
-def _require_same(existing: SearchFolder, request: SearchRequest) -> None:
+def _require_same(existing: SearchFolder, request: SearchSettings) -> None:
     record = existing.record
     former = (existing.recipe, existing.space, record.data, record.aside, len(record.seeds))
     wanted = (

@@ -120,7 +120,7 @@ def search_path(name: str) -> Path:
     return searches_folder() / name
 
 
-def free_name(stem: str) -> str:
+def find_free_search_name(stem: str) -> str:
     """A name that no search of the workspace has: the stem, or with a number."""
     name, number = stem[:60], 1
     while (searches_folder() / name).exists():

@@ -50,7 +50,7 @@ class GivenTrial:
     reported: set[int] = field(default_factory=set)
 
 
-class Study:
+class OptunaStudy:
     """The study of a search."""
 
     def __init__(self, search: SearchFolder, storage: str = ""):

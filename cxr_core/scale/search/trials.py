@@ -12,7 +12,7 @@ from cxr_core.evaluation.store.provenance import record_validation_use
 from cxr_core.scale.search.results import write_results
 from cxr_core.scale.search.search_folder import SearchFolder
 from cxr_core.scale.search.space import apply_settings
-from cxr_core.scale.search.study import GivenTrial, Study
+from cxr_core.scale.search.study import GivenTrial, OptunaStudy
 from cxr_core.training.fit import FitOptions
 from cxr_core.training.recipe.recipe import SAVED_SPLIT, Recipe
 from cxr_core.training.runs.events import EpochDone, Event
@@ -23,7 +23,7 @@ from cxr_core.training.sweeps.seeds import fit_or_resume
 Tell = Callable[[int, int], None]
 
 
-def work_on_trials(study: Study, wanted: int, options: FitOptions, tell: Tell) -> None:
+def work_on_trials(study: OptunaStudy, wanted: int, options: FitOptions, tell: Tell) -> None:
     """Take trials until so many have ended or are under way elsewhere.
 
     options: of every run; `report` gets the events of all of them. tell: (trials that have ended, wanted).
@@ -40,7 +40,7 @@ def work_on_trials(study: Study, wanted: int, options: FitOptions, tell: Tell) -
             _run_trial(study, given, options)
 
 
-def count_ended(study: Study) -> int:
+def count_ended(study: OptunaStudy) -> int:
     """How many trials have a figure, or were pruned."""
     ended = (study.states.COMPLETE, study.states.PRUNED)
     return sum(trial.state in ended for trial in study.trials)
@@ -53,7 +53,7 @@ def trial_recipe(search: SearchFolder, settings: dict[str, bool | int | float | 
     return replace(recipe, split=f"{SAVED_SPLIT}{search.record.split}", split_seed=split_seed)
 
 
-def _run_trial(study: Study, given: GivenTrial, options: FitOptions) -> None:
+def _run_trial(study: OptunaStudy, given: GivenTrial, options: FitOptions) -> None:
     """Train a trial and tell the study what came of it."""
     search = study.search
     reason, value = "", None
@@ -68,7 +68,7 @@ def _run_trial(study: Study, given: GivenTrial, options: FitOptions) -> None:
 
 
 def _train_seeds(
-    study: Study, given: GivenTrial, recipe: Recipe, options: FitOptions
+    study: OptunaStudy, given: GivenTrial, recipe: Recipe, options: FitOptions
 ) -> float | None:
     """The mean over the seeds of the validation figure; None when the first seed's run was pruned."""
     search, values = study.search, []

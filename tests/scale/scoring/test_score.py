@@ -214,7 +214,7 @@ def test_a_table_of_missing_films_is_told_before_a_model_is_loaded(tmp_path, mon
     ):
         score(table, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    found = film_list.list_films([str(table)], leave_out_missing=True)
+    found = film_list.list_films_to_score([str(table)], leave_out_missing=True)
     assert [film.location for film in found.films] == [str(films / "001.png")]
     assert len(found.missing) == 100_000
 

@@ -9,7 +9,7 @@ from cxr_core.evaluation.store.provenance import count_validation_uses
 from cxr_core.scale.search import trials
 from cxr_core.scale.search.results import SearchResults, best_recipe, read_results
 from cxr_core.scale.search.search_folder import SearchFolder
-from cxr_core.scale.search.study import Study
+from cxr_core.scale.search.study import OptunaStudy
 from cxr_core.scale.search.trials import work_on_trials
 from tests.scale.search.bench import EPOCHS, FakeTraining, new_search, options
 
@@ -44,7 +44,7 @@ def results_of(search: SearchFolder) -> SearchResults:
 def test_a_search_finds_better_settings_prunes_poor_ones_and_counts_all(workspace, train):
     fake, search = train(FakeTraining()), new_search(workspace)
     told = []
-    work_on_trials(Study(search), 40, options(), lambda *counts: told.append(counts))
+    work_on_trials(OptunaStudy(search), 40, options(), lambda *counts: told.append(counts))
     results = results_of(search)
     assert [trial.number for trial in results.trials] == list(range(40))
     assert told[0] == (0, 40)
@@ -63,11 +63,11 @@ def test_a_search_finds_better_settings_prunes_poor_ones_and_counts_all(workspac
 
 def test_the_same_call_again_does_nothing_and_more_trials_go_on(workspace, train):
     fake, search = train(FakeTraining()), new_search(workspace)
-    work_on_trials(Study(search), 3, options(), ignore)
+    work_on_trials(OptunaStudy(search), 3, options(), ignore)
     epochs = len(fake.epochs)
-    work_on_trials(Study(search), 3, options(), ignore)
+    work_on_trials(OptunaStudy(search), 3, options(), ignore)
     assert len(fake.epochs) == epochs
-    work_on_trials(Study(search), 5, options(), ignore)
+    work_on_trials(OptunaStudy(search), 5, options(), ignore)
     assert len(results_of(search).trials) == 5
 
 
@@ -82,7 +82,7 @@ def test_killed_five_times_no_trial_is_lost_repeated_or_counted_twice(workspace,
     fake, deaths = train(FakeTraining(interrupt)), 0
     while deaths < 6:
         try:
-            work_on_trials(Study(SearchFolder.load(search.path)), 20, options(), ignore)
+            work_on_trials(OptunaStudy(SearchFolder.load(search.path)), 20, options(), ignore)
             break
         except Killed:
             deaths += 1
@@ -111,7 +111,7 @@ def test_a_killed_search_ends_like_one_that_was_not(workspace, train, tmp_path):
         search = new_search(home)
         for _ in range(3):
             try:
-                work_on_trials(Study(search), 12, options(), ignore)
+                work_on_trials(OptunaStudy(search), 12, options(), ignore)
             except Killed:
                 continue
         outcomes.append(results_of(search).trials)
@@ -121,7 +121,7 @@ def test_a_killed_search_ends_like_one_that_was_not(workspace, train, tmp_path):
 def test_two_processes_share_the_trials_of_one_study(workspace, train):
     fake, search = train(FakeTraining()), new_search(workspace)
     workers = [
-        threading.Thread(target=work_on_trials, args=(Study(search), 16, options(), ignore))
+        threading.Thread(target=work_on_trials, args=(OptunaStudy(search), 16, options(), ignore))
         for _ in range(2)
     ]
     for worker in workers:
@@ -129,16 +129,16 @@ def test_two_processes_share_the_trials_of_one_study(workspace, train):
     for worker in workers:
         worker.join()
     results = results_of(search)
-    assert len(results.trials) == len(Study(search).trials) == 16
+    assert len(results.trials) == len(OptunaStudy(search).trials) == 16
     assert len(set(fake.epochs)) == len(fake.epochs)
 
 
 def test_a_stopped_search_keeps_its_trial_open(workspace, train):
     fake, search = train(FakeTraining()), new_search(workspace)
     with pytest.raises(Cancelled):
-        work_on_trials(Study(search), 4, options(lambda: len(fake.epochs) >= 5), ignore)
+        work_on_trials(OptunaStudy(search), 4, options(lambda: len(fake.epochs) >= 5), ignore)
     assert results_of(search).trials == ()  # written before the trial began
-    work_on_trials(Study(search), 4, options(), ignore)
+    work_on_trials(OptunaStudy(search), 4, options(), ignore)
     assert len(results_of(search).trials) == 4
     assert len(set(fake.epochs)) == len(fake.epochs)
 
@@ -146,7 +146,7 @@ def test_a_stopped_search_keeps_its_trial_open(workspace, train):
 def test_each_trial_is_trained_with_every_seed_and_has_their_mean(workspace, train):
     train(FakeTraining())
     search = new_search(workspace, seeds=[0, 1])
-    work_on_trials(Study(search), 3, options(), ignore)
+    work_on_trials(OptunaStudy(search), 3, options(), ignore)
     complete = [trial for trial in results_of(search).trials if trial.state == "complete"]
     assert complete
     for trial in complete:
@@ -161,7 +161,7 @@ def test_settings_that_do_not_train_are_pruned_with_the_reason(workspace, monkey
 
     monkeypatch.setattr(trials, "fit_or_resume", diverge)
     search = new_search(workspace)
-    work_on_trials(Study(search), 2, options(), ignore)
+    work_on_trials(OptunaStudy(search), 2, options(), ignore)
     (first, _) = results_of(search).trials
     assert (first.state, first.reason) == ("pruned", "the loss became nan at step 3")
 
@@ -169,15 +169,15 @@ def test_settings_that_do_not_train_are_pruned_with_the_reason(workspace, monkey
 def test_a_storage_that_cannot_be_reached_is_told(workspace):
     search = new_search(workspace, database=True)
     with pytest.raises(ScaleError, match="lies in a database; give its --storage"):
-        Study(search)
+        OptunaStudy(search)
     for url in ("sqlite:////nowhere/at/all/study.db", "nonsense://host/name", "not a url"):
         with pytest.raises(ScaleError, match="the study cannot be opened"):
-            Study(search, url)
+            OptunaStudy(search, url)
 
 
 def test_a_database_holds_a_study_as_well(workspace, train):
     train(FakeTraining())
     search, url = new_search(workspace, database=True), f"sqlite:///{workspace}/study.db"
-    work_on_trials(Study(search, url), 3, options(), ignore)
-    assert len(Study(search, url).trials) == 3
+    work_on_trials(OptunaStudy(search, url), 3, options(), ignore)
+    assert len(OptunaStudy(search, url).trials) == 3
     assert not search.journal.exists()

@@ -21,13 +21,13 @@ HELP = (
 
 def ask_search(draft: RunDraft, recipe: Recipe) -> tuple[str, int, str]:
     """Name, number of trials and space of a search. Raises RecipeError for a space that does not fit the recipe."""
-    from cxr_core.scale.search.search_folder import free_name
+    from cxr_core.scale.search.search_folder import find_free_search_name
     from cxr_core.scale.search.space import find_space_text, parse_space_text
 
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         name = st.text_input(
             "Name",
-            free_name(f"{recipe.name}-search"),
+            find_free_search_name(f"{recipe.name}-search"),
             key=draft.widget_key("search-name"),
             width=NAME_PX,
             help="A name that a search has already goes on with it.",
