@@ -26,6 +26,7 @@ OUR_AE_TITLE = "SILHOUETTE"
 LOOPBACK = "127.0.0.1"
 MAX_FILM_MB = MAX_BYTES >> 20
 Settings = TypeVar("Settings")
+TomlTable = dict[str, object]  # as tomllib gives it; every value is checked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +211,7 @@ def load_pacs_settings(path: Path) -> PacsSettings:
         raise SettingsError(f"{printable(path)} cannot be used: {error}") from error
 
 
-def _parse_settings(content: dict[str, Any]) -> PacsSettings:
+def _parse_settings(content: TomlTable) -> PacsSettings:
     """The settings of a file's tables. What is not named is the only archive that there is."""
     _require_known_keys(PacsSettings, content, "")
     tables = content.get("archives")
@@ -255,7 +256,7 @@ def _parse_table(kind: type[Settings], table: Any, place: str) -> Settings:
         raise SettingsError(f"[{place}] {error}") from error
 
 
-def _require_known_keys(kind: Any, table: dict[str, Any], place: str) -> None:
+def _require_known_keys(kind: Any, table: TomlTable, place: str) -> None:
     known = [field.name for field in fields(kind)]
     for key in table:
         if key not in known:
