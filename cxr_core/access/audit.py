@@ -31,7 +31,7 @@ KEY_BYTES = 32
 FILM = re.compile(r"[0-9a-f]{64}")
 
 
-def record(
+def record_action(
     action: str,
     *,
     who: Actor | str | None = None,
@@ -81,7 +81,9 @@ def record_reading(
 ) -> bool:
     """Record that a film was read by some models, or refused where there are none. Returns whether it was recorded."""
     names = ", ".join(sorted(f"{each.model} {each.version}" for each in models))
-    return record("reading", who=who, film=sha256, model=names, outcome=DONE if names else REFUSED)
+    return record_action(
+        "reading", who=who, film=sha256, model=names, outcome=DONE if names else REFUSED
+    )
 
 
 def record_or_refuse(action: str, outcome: str) -> None:

@@ -46,7 +46,7 @@ class Head(JsonRecord):
 
 
 @dataclass(frozen=True)
-class Line:
+class AuditLine:
     """One line as it stands in a file. place: counted from 1. entry: None where it is no JSON object."""
 
     place: int
@@ -96,7 +96,7 @@ def list_files(folder: Path) -> dict[int, Path]:
     return {int(path.stem.removeprefix("audit-")): path for path in found}
 
 
-def read_lines(path: Path, start: int = 0) -> Iterator[Line]:
+def read_lines(path: Path, start: int = 0) -> Iterator[AuditLine]:
     """The lines of a file, from a byte on. Raises OSError and RecordError when it cannot be read."""
     content = read_bounded(path)[start:]
     for place, text in enumerate(content.splitlines(keepends=True), 1):
@@ -117,13 +117,13 @@ def _describe_lost_head(entry: dict[str, Json]) -> dict[str, Json]:
     return {"time": entry.get("time"), "action": "audit log", "outcome": outcome}
 
 
-def _parse_line(place: int, text: bytes) -> Line:
+def _parse_line(place: int, text: bytes) -> AuditLine:
     line = text.removesuffix(b"\n")
     try:
         entry = parse_json(line)
     except RecordError:
         entry = None
-    return Line(
+    return AuditLine(
         place,
         hashlib.sha256(line).hexdigest(),
         entry if isinstance(entry, dict) else None,

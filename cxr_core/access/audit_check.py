@@ -9,8 +9,8 @@ from filelock import Timeout
 from cxr_core.access.audit_chain import (
     BEFORE,
     NO_LINE,
+    AuditLine,
     Head,
-    Line,
     hold_log,
     list_files,
     name_file,
@@ -104,7 +104,7 @@ def _find_missing_files(files: dict[int, Path], head: Head | None) -> list[str]:
     return [f"{name_file(number)} is missing" for number in missing]
 
 
-def _check_line(walk: _Walk, line: Line, place: str, head: Head | None) -> str:
+def _check_line(walk: _Walk, line: AuditLine, place: str, head: Head | None) -> str:
     """What is wrong with the next line; empty when it continues the walk, which moves on to it."""
     number = line.number
     if line.is_cut:

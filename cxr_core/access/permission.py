@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cxr_core.access.actor import Actor, Role, current_actor
-from cxr_core.access.audit import DONE, FAILED, REFUSED, STARTED, record, record_or_refuse
+from cxr_core.access.audit import DONE, FAILED, REFUSED, STARTED, record_action, record_or_refuse
 from cxr_core.errors import AccessRefused
 from cxr_core.workspace.log import Task, log_task
 
@@ -15,7 +15,7 @@ def require_role(role: Role, action: str) -> Actor:
     """The one who acts. Raises AccessRefused, which names the action, for a lower role; that is recorded."""
     actor = current_actor()
     if actor.role < role:
-        record(action, who=actor, outcome=REFUSED)
+        record_action(action, who=actor, outcome=REFUSED)
         raise AccessRefused(describe_missing_role(role, action, actor))
     return actor
 
@@ -45,4 +45,4 @@ def perform_action(kind: str, role: Role) -> Iterator[Task]:
             details = task.details
             model = " ".join(str(details[key]) for key in ("model", "version") if key in details)
             name = next((str(details[key]) for key in ("run", "key") if key in details), None)
-            record(kind, who=actor, model=model, name=name, outcome=outcome)
+            record_action(kind, who=actor, model=model, name=name, outcome=outcome)

@@ -19,7 +19,7 @@ from cxr_core.access.actor import Actor, Role, acting_as
 from cxr_core.access.audit import (
     audit_folder,
     hash_film,
-    record,
+    record_action,
     record_or_refuse,
     record_reading,
 )
@@ -37,7 +37,7 @@ def log(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A log of 30 lines in several files."""
     monkeypatch.setattr(audit_chain, "MAX_FILE_BYTES", 2000)
     for number in range(30):
-        assert record("reading", film=FILM, model=f"tiny 1.0.{number}")
+        assert record_action("reading", film=FILM, model=f"tiny 1.0.{number}")
     return audit_folder()
 
 
@@ -65,8 +65,8 @@ def test_every_line_holds_the_hash_of_the_one_before_also_across_files(log: Path
 
 def test_a_line_says_who_did_what(workspace: Path) -> None:
     with acting_as(Actor("8f1c", Role.ADMIN)):
-        record("activation", model="tiny 1.0.0")
-    record("send", who="node", film=FILM, outcome="failed")
+        record_action("activation", model="tiny 1.0.0")
+    record_action("send", who="node", film=FILM, outcome="failed")
     admin, node = map(json.loads, log_lines(audit_folder()))
     assert {k: admin[k] for k in ("who", "role", "action", "model", "outcome")} == {
         "who": "8f1c",
@@ -152,8 +152,8 @@ def test_damage_is_found_with_its_place_also_after_more_lines(log: Path, name: s
     damage, found = DAMAGES[name]
     damage(log)
     assert any(found in problem for problem in verify_log(log).problems)
-    assert record("reading", film=FILM)
-    assert record("reading", film=FILM)
+    assert record_action("reading", film=FILM)
+    assert record_action("reading", film=FILM)
     problems = verify_log(log).problems
     if "head record is" not in name:
         assert problems
@@ -180,7 +180,7 @@ def test_a_log_that_was_written_anew_lacks_the_hash_that_was_noted(
     for file in (*log.glob("audit-*"), log / "head.json"):
         file.unlink()
     for _ in range(30):
-        record("reading", film=FILM)
+        record_action("reading", film=FILM)
     assert verify_log(log).problems == ()
     assert audit_command.main(["--known", noted]) == 1
     assert f"no line has the hash {noted}" in capsys.readouterr().out
@@ -195,7 +195,7 @@ def test_a_shell_shows_the_last_lines_and_those_of_one_film(
     workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number in range(5):
-        record("reading", film=hashlib.sha256(b"%d" % number).hexdigest())
+        record_action("reading", film=hashlib.sha256(b"%d" % number).hexdigest())
     film = tmp_path / "film"
     film.write_bytes(b"3")
     assert audit_command.main(["--last", "2"]) == 0
@@ -208,10 +208,10 @@ def test_lines_beyond_the_head_record_count_after_a_power_cut(log: Path) -> None
     """The head record of some lines ago, as a disk may have it that lost its last writes."""
     head = (log / "head.json").read_bytes()
     for _ in range(12):
-        record("reading", film=FILM)
+        record_action("reading", film=FILM)
     (log / "head.json").write_bytes(head)
     assert verify_log(log).problems == ()
-    assert record("reading", film=FILM)
+    assert record_action("reading", film=FILM)
     report = verify_log(log)
     assert (report.lines, report.problems) == (43, ())
 
@@ -219,7 +219,7 @@ def test_lines_beyond_the_head_record_count_after_a_power_cut(log: Path) -> None
 def test_a_full_disk_leaves_no_half_line_and_stops_no_reading(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record("reading", film=FILM)
+    record_action("reading", film=FILM)
     write = os.write
 
     def write_half(descriptor: int, data: bytes) -> int:
@@ -227,12 +227,12 @@ def test_a_full_disk_leaves_no_half_line_and_stops_no_reading(
 
     with monkeypatch.context() as full:
         full.setattr(audit_chain.os, "write", write_half)
-        assert record("reading", film=FILM) is False
+        assert record_action("reading", film=FILM) is False
         with pytest.raises(AuditError, match=r"(?s)No space.*not done unrecorded"):
             record_or_refuse("activation", "started")
     (logged,) = (log_folder() / "silhouette.jsonl").read_text().splitlines()
     assert json.loads(logged)["task"] == "audit log"
-    assert record("reading", film=FILM)
+    assert record_action("reading", film=FILM)
     report = verify_log(audit_folder())
     assert (report.lines, report.problems) == (2, ())
 
@@ -243,17 +243,17 @@ def test_a_disk_that_fails_while_flushing_leaves_no_line(
     def fail(descriptor: int) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    record("reading", film=FILM)
+    record_action("reading", film=FILM)
     with monkeypatch.context() as failing:
         failing.setattr(audit_chain.os, "fsync", fail)
-        assert record("reading", film=FILM) is False
+        assert record_action("reading", film=FILM) is False
     assert len(log_lines(audit_folder())) == 1
 
 
 def test_a_damaged_key_is_named_and_never_replaced(workspace: Path) -> None:
-    record("reading", film=FILM)
+    record_action("reading", film=FILM)
     (audit_folder() / "film.key").write_text("short")
-    assert record("reading", film=FILM) is False
+    assert record_action("reading", film=FILM) is False
     with pytest.raises(AuditError, match=r"film\.key does not hold the key"):
         hash_film(FILM)
     assert (audit_folder() / "film.key").read_text() == "short"
@@ -261,7 +261,7 @@ def test_a_damaged_key_is_named_and_never_replaced(workspace: Path) -> None:
 
 def test_threads_write_one_chain(workspace: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
-        assert all(pool.map(lambda _: record("reading", film=FILM), range(80)))
+        assert all(pool.map(lambda _: record_action("reading", film=FILM), range(80)))
     report = verify_log(audit_folder())
     assert (report.lines, report.problems) == (80, ())
 
@@ -270,8 +270,8 @@ def test_threads_write_one_chain(workspace: Path) -> None:
 def test_processes_write_one_chain(workspace: Path) -> None:
     code = (
         "from cxr_core.access import audit_chain; audit_chain.MAX_FILE_BYTES = 3000\n"
-        "from cxr_core.access.audit import record\n"
-        f"assert all(record('reading', film='{FILM}') for _ in range(50))"
+        "from cxr_core.access.audit import record_action\n"
+        f"assert all(record_action('reading', film='{FILM}') for _ in range(50))"
     )
     processes = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) for _ in range(4)]
     assert [process.wait(timeout=120) for process in processes] == [0] * 4

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cxr_core.access.api_keys import add_key, find_client, revoke_key
-from cxr_core.access.audit import audit_folder, hash_film, record
+from cxr_core.access.audit import audit_folder, hash_film, record_action
 from cxr_core.access.audit_check import list_entries, verify_log
 from cxr_core.errors import AccessRefused
 from cxr_core.models.registry.active_version import activate_version, roll_back
@@ -44,7 +44,7 @@ def test_a_restored_workspace_goes_on_where_it_was(
     activate_version("tiny", "1.1.0", "better here")
     kept, gone = add_key("kept").secret, add_key("gone").secret
     revoke_key("gone")
-    record("reading", film=FILM)
+    record_action("reading", film=FILM)
     (workspace / "cache").mkdir()
     (workspace / "cache" / "films").write_bytes(b"large")
     film = hash_film(FILM)

@@ -294,7 +294,7 @@ def test_results_of_an_uploaded_film_are_sent_and_confirmed(
     objects = [dcmread(BytesIO(each)) for each in archive.sent]
     assert [each.Modality for each in objects] == ["SR", "OT", "DOC"]
     assert {(each.PatientID, each.StudyInstanceUID) for each in objects} == {(PATIENT, STUDY)}
-    assert sent.verdicts == tuple(sending.list_verdicts(reading))
+    assert sent.verdicts == tuple(sending.describe_verdicts(reading))
     audit = "".join(path.read_text() for path in (workspace / "audit").rglob("*.jsonl"))
     assert '"results sent"' in audit
     kept = b"".join(path.read_bytes() for path in workspace.rglob("*") if path.is_file())

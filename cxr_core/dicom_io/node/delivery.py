@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Callable
 
-from cxr_core.access.audit import record
+from cxr_core.access.audit import record_action
 from cxr_core.dicom_io.node.film_queue import FilmQueue, QueuedFilm, State
 from cxr_core.dicom_io.node.spool import Spool
 from cxr_core.dicom_io.pacs.archive import Archive
@@ -76,7 +76,9 @@ class Delivery:
                 self._queue.mark(film, State.SENT)
             if missing:
                 self._archive.send([each.content for each in results if each.reference in missing])
-                record("results sent", who="node", film=film.content_sha256, times=len(missing))
+                record_action(
+                    "results sent", who="node", film=film.content_sha256, times=len(missing)
+                )
                 missing = [*self._archive.find_missing(references)]
         except ArchiveRefused:
             self._queue.mark(film, State.DEAD, ARCHIVE_REFUSED)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from cxr_core.access.actor import Role
-from cxr_core.access.audit import record
+from cxr_core.access.audit import record_action
 from cxr_core.access.permission import require_role
 from cxr_core.errors import FeedbackError
 from cxr_core.feedback.films import ProjectFilm, find_films_by_file, load_film, note_film
@@ -193,7 +193,7 @@ class ProjectKeeper:
                 seen=judgement.seen,
             )
         )
-        record(ACTION, film=film.sha256)
+        record_action(ACTION, film=film.sha256)
         return saved.warning
 
     def undo(self, film: JudgedFilm, finding: str | None = None) -> None:
@@ -203,7 +203,7 @@ class ProjectKeeper:
         rows = [each for each in verdicts if finding in (None, each.finding)]
         if rows:
             undo_verdict(rows[-1].id, reader.id)
-            record(f"{ACTION} undone", film=film.sha256)
+            record_action(f"{ACTION} undone", film=film.sha256)
 
     def reveal(self, film: JudgedFilm) -> None:
         """Let this reader see the answer from now on, in every tab."""

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from cxr_core.access.actor import Role
-from cxr_core.access.audit import record
+from cxr_core.access.audit import record_action
 from cxr_core.access.permission import require_role
 from cxr_core.errors import FeedbackError
 from cxr_core.feedback.deletion import delete_film
@@ -79,7 +79,7 @@ def _keep(
         raise FeedbackError("nobody is named as the reader; enter your name first")
     kept = keep_film(project, film.decode(), film.sha256, consent_by=reader.id)
     state.feedback.film_ids[film.key] = kept.id
-    record("film kept in a project", film=film.sha256)
+    record_action("film kept in a project", film=film.sha256)
 
 
 @show_errors()
@@ -87,4 +87,4 @@ def _remove(state: ReadPageState, film: JudgedFilm, known: ProjectFilm) -> None:
     require_role(Role.READER, "deletion of a kept film")
     state.feedback.film_ids.pop(film.key, None)
     delete_film(known)
-    record("film of a project deleted", film=film.sha256)
+    record_action("film of a project deleted", film=film.sha256)

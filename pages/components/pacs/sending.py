@@ -6,7 +6,7 @@ from datetime import datetime
 
 import streamlit as st
 
-from cxr_core.access.audit import FAILED, record
+from cxr_core.access.audit import FAILED, record_action
 from cxr_core.dicom_io.header import FilmHeader
 from cxr_core.dicom_io.header_values import REFUSED
 from cxr_core.dicom_io.object_kinds import KINDS, USUAL_KINDS
@@ -72,7 +72,7 @@ def _confirm_sending(
     address = settings.archives[settings.results].address
     st.markdown(f"To **{plain(settings.results)}**, {code(address)}, into the study of this film")
     st.text(_describe_film(state, entry))
-    st.markdown("\n".join(f"- {plain(verdict)}" for verdict in list_verdicts(reading)))
+    st.markdown("\n".join(f"- {plain(verdict)}" for verdict in describe_verdicts(reading)))
     kinds = list(USUAL_KINDS)
     st.markdown(f"As DICOM objects: {', '.join(KINDS[kind] for kind in kinds)}.")
     has_outlines = entry.examination.segmentation is not None
@@ -101,12 +101,12 @@ def _describe_repetition(sent: SentResults, reading: Reading) -> str:
     same = "The verdicts are the same. "
     return (
         f"Results of this film were sent at {sent.at:%H:%M} to {plain(sent.archive)}. "
-        f"{same if sent.verdicts == tuple(list_verdicts(reading)) else changed}"
+        f"{same if sent.verdicts == tuple(describe_verdicts(reading)) else changed}"
         "Sending again adds a second set beside the first one."
     )
 
 
-def list_verdicts(reading: Reading) -> Iterator[str]:
+def describe_verdicts(reading: Reading) -> Iterator[str]:
     """Each finding with its verdict and probability, and the ratio, as the objects have them."""
     for finding in reading.findings:
         if not finding.has_verdict or finding.probability is None:
@@ -140,10 +140,10 @@ def send_results(
             archive = open_results_archive(settings)
             archive.send(results.files)
         except SilhouetteError:
-            record("results sent", film=reading.sha256, model=models, outcome=FAILED)
+            record_action("results sent", film=reading.sha256, model=models, outcome=FAILED)
             raise
         state.unsent.pop(entry.key, None)
-        record("results sent", film=reading.sha256, model=models, times=len(results.objects))
+        record_action("results sent", film=reading.sha256, model=models, times=len(results.objects))
         return SentResults(
             at=datetime.now().astimezone(),
             archive=settings.results,
@@ -158,7 +158,7 @@ def _make_results(
     state: ReadPageState, entry: StudyEntry, reading: Reading, kinds: tuple[str, ...]
 ) -> UnsentResults:
     """The objects of a reading: those of a try that failed, else new ones."""
-    verdicts = tuple(list_verdicts(reading))
+    verdicts = tuple(describe_verdicts(reading))
     unsent = state.unsent.get(entry.key)
     if unsent is not None and (unsent.kinds, unsent.verdicts) == (kinds, verdicts):
         return unsent

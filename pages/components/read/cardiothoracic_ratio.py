@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from cxr_core.access.audit import record
+from cxr_core.access.audit import record_action
 from cxr_core.findings import RATIO_LIMIT
 from cxr_core.presentation.wording import format_ratio
 from cxr_core.reading.cardiothoracic.contours import Line
@@ -86,7 +86,7 @@ def store_moved_ends(state: ReadPageState, viewer_key: str) -> None:
 
 def _keep_edited_ends(state: ReadPageState, entry: StudyEntry, heart: Line, thorax: Line) -> None:
     state.edited_ends[entry.key] = (heart, thorax)
-    record("edit of the heart's measurement", film=entry.examination.sha256)
+    record_action("edit of the heart's measurement", film=entry.examination.sha256)
 
 
 def show_ratio_card(state: ReadPageState, entry: StudyEntry, reading: Reading) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 import streamlit as st
 
 from cxr_core.access.actor import current_actor
-from cxr_core.access.audit import record
+from cxr_core.access.audit import record_action
 from cxr_core.film.artefacts.flags import BURNED_IN_TEXT
 from cxr_core.reading.report.html import render_html_report
 from cxr_core.reading.report.report import Report, render_json_report
@@ -39,7 +39,7 @@ def offer_reports(
         def make_report() -> str | bytes:
             require_sign_in()
             report = write(build_report(entry, reading), build_prior() if build_prior else None)
-            record(f"report as {name}", who=reader, film=reading.sha256)
+            record_action(f"report as {name}", who=reader, film=reading.sha256)
             return report
 
         return make_report

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from cxr_core.access.actor import Role
-from cxr_core.access.audit import record
+from cxr_core.access.audit import record_action
 from cxr_core.access.permission import require_role
 from cxr_core.feedback.adjudication import Dispute, adjudicate, list_disputes
 from cxr_core.feedback.projects import Project
@@ -87,6 +87,6 @@ def _settle(
     adjudicate(
         project, dispute.film, dispute.finding, reader.id, answer, field_text(why_key).strip()
     )
-    record("adjudication", film=dispute.pixels_sha256)
+    record_action("adjudication", film=dispute.pixels_sha256)
     name = finding_name(dispute.finding).lower()
     state.message = f"Settled: {name} {answer.replace('_', ' ')}."

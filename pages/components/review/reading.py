@@ -6,7 +6,7 @@ from functools import partial
 import streamlit as st
 
 from cxr_core.access.actor import Role
-from cxr_core.access.audit import record
+from cxr_core.access.audit import record_action
 from cxr_core.access.permission import require_role
 from cxr_core.errors import FeedbackError
 from cxr_core.feedback.projects import Project
@@ -238,7 +238,7 @@ class CaseReview:
                 seen=given.id,
             )
         )
-        record(ACTION, film=self.case.pixels_sha256)
+        record_action(ACTION, film=self.case.pixels_sha256)
         name = finding_name(finding).lower()
         self.state.message = f"Saved: {name} {given.answer.replace('_', ' ')}."
         self.state.warning = saved.warning
@@ -264,7 +264,7 @@ class CaseReview:
         if not rows:
             return
         undo_verdict(rows[-1].id, self.reader.id)
-        record(f"{ACTION} undone")
+        record_action(f"{ACTION} undone")
         if (film, finding) in self.state.judged:
             self.state.judged.remove((film, finding))
         self.state.active = finding

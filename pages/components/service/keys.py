@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cxr_core.access.actor import Actor, acting_as, current_actor
 from cxr_core.access.api_keys import find_client, list_keys
-from cxr_core.access.audit import REFUSED, record
+from cxr_core.access.audit import REFUSED, record_action
 from cxr_core.errors import AccessRefused, RecordError
 from pages.components.service.description import ALIVE, READY
 from pages.components.service.error_answers import answer_error
@@ -48,7 +48,7 @@ class KeyGuard:
     def _record_refusal(self) -> None:
         self._refused += 1
         if time.monotonic() - self._recorded_at >= RECORD_EVERY_S:
-            record("API request", who="unknown key", outcome=REFUSED, times=self._refused)
+            record_action("API request", who="unknown key", outcome=REFUSED, times=self._refused)
             self._refused, self._recorded_at = 0, time.monotonic()
 
 

@@ -5,7 +5,7 @@ import threading
 import streamlit as st
 
 from cxr_core.access.actor import Role, current_actor
-from cxr_core.access.audit import DONE, REFUSED, record
+from cxr_core.access.audit import DONE, REFUSED, record_action
 from cxr_core.access.identity import Identity
 from cxr_core.access.permission import WHOM_TO_ASK, describe_missing_role
 from cxr_core.errors import AccessRefused
@@ -118,7 +118,7 @@ def _show_refusal(sentence: str) -> None:
 def _sign_out() -> None:
     identity = find_identity()
     if identity is not None:
-        record(SIGN_OUT, who=identity.actor)
+        record_action(SIGN_OUT, who=identity.actor)
         end_sign_in(identity)
     st.logout()
 
@@ -136,4 +136,4 @@ def _record_once(identity: Identity, outcome: str) -> None:
         while len(_recorded) >= MOST_REMEMBERED:
             del _recorded[next(iter(_recorded))]
         _recorded[event] = None
-    record(SIGN_IN, who=identity.actor, outcome=outcome)
+    record_action(SIGN_IN, who=identity.actor, outcome=outcome)
