@@ -237,7 +237,7 @@ def describe_applied(applied: AppliedLayer) -> str:
     return sentence
 
 
-def describe_labels(films: Manifest) -> str:
+def describe_label_sources(films: Manifest) -> str:
     """On which labels films are judged: the data's own, or with those that readers decided."""
     if not films.label_layers:
         return "Labels: those of the data."

@@ -9,7 +9,7 @@ from cxr_core.data.manifest import Manifest
 
 def is_reference(name: str | Path) -> bool:
     """Whether a name of data is that of a subset or a label layer, and no folder or dataset."""
-    return subsets.is_reference(name) or label_layers.is_layer(name)
+    return subsets.is_subset(name) or label_layers.is_layer(name)
 
 
 def find_referenced_dataset(name: str) -> str:

@@ -172,14 +172,14 @@ def select_subsets(
 
     Raises DataError as `open_subset` does.
     """
-    for name in filter(is_reference, names):
+    for name in filter(is_subset, names):
         selected = open_subset(str(name), films)
         tell(selected.sentence)
         films = selected.films
     return films
 
 
-def is_reference(name: str | Path) -> bool:
+def is_subset(name: str | Path) -> bool:
     """Whether a name of data is that of a subset."""
     return str(name).startswith(REFERENCE)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cxr_core.data.label_layers import describe_labels
+from cxr_core.data.label_layers import describe_label_sources
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.prepare import StageProgress, open_data
 from cxr_core.data.splits.holdout import HOLDOUT
@@ -159,7 +159,7 @@ def _choose_films(
     manifest = chosen.manifest.with_table(chosen.manifest.table[rows])
     learners = "the model was not" if len(cards) == 1 else "neither model was"
     description = _describe_films(manifest, split, holdout.reason, all_test, learners)
-    sentences = (description, describe_labels(manifest), chosen.left_out, left_out)
+    sentences = (description, describe_label_sources(manifest), chosen.left_out, left_out)
     return FilmChoice(
         manifest=manifest, split=split, description=" ".join(filter(None, sentences)), rows=rows
     )

@@ -17,7 +17,7 @@ from cxr_core.errors import ModelError, SettingsError
 from cxr_core.known_findings import adopt_findings, require_no_collision
 from cxr_core.models.card import CARD, ModelCard
 from cxr_core.models.card_file import AnyCard, is_segmenter, read_card
-from cxr_core.models.networks.user_code import is_reference
+from cxr_core.models.networks.user_code import is_code_reference
 from cxr_core.models.registry.archive import unpack_model
 from cxr_core.models.registry.pointers import log_event, registry_lock
 from cxr_core.models.registry.registry import IMPORT_RECORD, list_versions
@@ -74,7 +74,7 @@ def _check_card(draft: Path) -> AnyCard:
                 f"{printable(name)!r:.100} cannot be a folder's name; models and versions have letters, digits, . + -"
             )
     names = (card.arguments.get("backbone", ""), card.arguments.get("head", ""))
-    own = [name for name in names if is_reference(name)]
+    own = [name for name in names if is_code_reference(name)]
     if own or card.arguments.get("code"):
         raise ModelError(
             f"the card names somebody's own code ({printable(', '.join(own))!r:.100}), which no imported model may "

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cxr_core.data.label_layers import describe_labels, is_layer
+from cxr_core.data.label_layers import describe_label_sources, is_layer
 from cxr_core.errors import FeedbackError
 from cxr_core.models.card import ModelCard
 from cxr_core.models.registry.registry import list_classifiers
@@ -53,7 +53,7 @@ def plan_next_model(
     sentence = (
         f"{card.model} {card.version} is trained further by the recipe {chosen.name}, on "
         f"{' and '.join(name for name in data if name not in layers) or 'the dataset of the label layer'}. "
-        f"{describe_labels(films)}"
+        f"{describe_label_sources(films)}"
     )
     return NextModel(recipe=chosen, data=tuple(data), model=card.model, sentence=sentence)
 

@@ -14,7 +14,7 @@ from cxr_core.data.label_layers import (
     LabelLayer,
     apply_layers,
     delete_layer,
-    describe_labels,
+    describe_label_sources,
     layers_folder,
     list_layers,
     load_layer,
@@ -153,7 +153,7 @@ def test_films_of_a_subset_have_the_labels_of_the_layer(dataset: Dataset) -> Non
     save("better", decide(0, 1, 0), decide(3, 0, 1), decide(4, 1, 0))
     films = open_data(["films", "subset:one", "labels:better"])
     assert labels_of(films) == [1]
-    assert describe_labels(films) == (
+    assert describe_label_sources(films) == (
         "Labels: those of the data, with the label layer better; readers decided 1 of these 1 film."
     )
 

@@ -24,7 +24,7 @@ from cxr_core.models.networks.user_code import (  # noqa: E402
     call_function,
     explain_error,
     hash_code,
-    is_reference,
+    is_code_reference,
     parse_reference,
     require_allowed,
 )
@@ -59,7 +59,7 @@ def build_backbone(
     code: the sha256 that a user's own file must have. Raises RecipeError for an unknown name, PretrainedUnavailable
     when its ImageNet weights cannot be had, and CodeRefused for a user's own file that is not run or fails.
     """
-    if is_reference(name):
+    if is_code_reference(name):
         if pretrained:
             raise PretrainedUnavailable(
                 f"{name} is a file of your own, so there are no ImageNet weights of it. {ALTERNATIVES}"
@@ -138,7 +138,7 @@ def _first_line(error: Exception) -> str:
 
 def require_backbone(name: str) -> None:
     """Check that there is a backbone of that name. Raises RecipeError, which lists similar names."""
-    if is_reference(name):
+    if is_code_reference(name):
         require_allowed(hash_code([name]))
         return
     if name == PLAIN_CNN or timm.is_model(name):
@@ -164,7 +164,7 @@ def measure_feature_shape(
             features = backbone.eval()(torch.zeros(1, channels, side, side))
             shape = tuple(getattr(features, "shape", ()))
     except Exception as error:
-        if is_reference(name):
+        if is_code_reference(name):
             raise explain_error(parse_reference(name).file, error, "as it took a film") from error
         if not isinstance(error, (RuntimeError, AssertionError)):
             raise
@@ -175,7 +175,7 @@ def measure_feature_shape(
     finally:
         backbone.train(was_training)
     widths = {getattr(backbone, "num_features", None), getattr(backbone, "head_hidden_size", None)}
-    if is_reference(name):
+    if is_code_reference(name):
         if len(shape) != 4:
             raise CodeRefused(
                 f"{name} gives {list(shape) or type(features).__name__} for a film; its forward must return a map of "

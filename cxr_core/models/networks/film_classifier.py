@@ -29,7 +29,7 @@ from cxr_core.models.networks.heads import (
 from cxr_core.models.networks.user_code import (
     call_function,
     explain_error,
-    is_reference,
+    is_code_reference,
     parse_reference,
 )
 from cxr_core.workspace.json_files import JsonObject
@@ -75,7 +75,7 @@ class FilmClassifier(nn.Module):
             )
             width = neck
         layers = {"hidden": hidden, "dropout": dropout, "two_class": two_class}
-        if is_reference(head):
+        if is_code_reference(head):
             self.head = _build_own_head(head, width, findings, (rows, columns), layers, code or {})
         else:
             self.head = _build_head(

@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from cxr_core.errors import ModelError, RecipeError
 from cxr_core.models.card import ArchitectureArguments
 from cxr_core.models.networks.architectures import Network, build_network
-from cxr_core.models.networks.user_code import is_reference, parse_reference, require_allowed
+from cxr_core.models.networks.user_code import is_code_reference, parse_reference, require_allowed
 from cxr_core.models.weights_file import Shapes, load_tensors, read_shapes
 from cxr_core.workspace.paths import printable
 
@@ -82,14 +82,14 @@ def _require_own_weights(arguments: ArchitectureArguments) -> None:
 
 
 def _names_own_code(arguments: ArchitectureArguments) -> bool:
-    return any(is_reference(arguments.get(part)) for part in ("backbone", "head"))
+    return any(is_code_reference(arguments.get(part)) for part in ("backbone", "head"))
 
 
 def _require_code_hashes(arguments: ArchitectureArguments) -> None:
     """Raises ModelError for a card that names a user's own file without its sha256."""
     code = arguments.get("code", {})
     for name in (arguments.get("backbone", ""), arguments.get("head", "")):
-        if not is_reference(name):
+        if not is_code_reference(name):
             continue
         try:
             file = parse_reference(name).file

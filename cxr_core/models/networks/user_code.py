@@ -61,7 +61,7 @@ class AllowedFiles(JsonRecord):
     files: tuple[AllowedFile, ...] = field(default=())
 
 
-def is_reference(name: object) -> TypeGuard[str]:
+def is_code_reference(name: object) -> TypeGuard[str]:
     """Whether the name of a backbone or head, which a card may hold wrongly, is one of a file."""
     return isinstance(name, str) and name.startswith(PREFIX)
 
@@ -97,7 +97,7 @@ def list_references() -> list[str]:
 
 def hash_code(names: Iterable[str]) -> dict[str, str]:
     """The sha256 of each file that some of these names of backbones and heads refer to. Raises CodeRefused."""
-    files = dict.fromkeys(parse_reference(name).file for name in names if is_reference(name))
+    files = dict.fromkeys(parse_reference(name).file for name in names if is_code_reference(name))
     return {file: hashlib.sha256(_read_code(file)).hexdigest() for file in files}
 
 

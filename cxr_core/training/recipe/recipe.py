@@ -11,7 +11,7 @@ from cxr_core.findings import FINDINGS, STRUCTURES
 from cxr_core.known_findings import MAX_DEFINITION, is_finding_key
 from cxr_core.models.card import ArchitectureArguments
 from cxr_core.models.label_noise import LabelNoise
-from cxr_core.models.networks.user_code import is_reference, parse_reference
+from cxr_core.models.networks.user_code import is_code_reference, parse_reference
 from cxr_core.training.recipe.augmentation import AUGMENTATION, Augmentation
 from cxr_core.training.recipe.common_fields import COMMON, NAMING, CommonFields, NamingFields
 from cxr_core.training.recipe.loss_fields import LOSS, LossFields
@@ -120,7 +120,7 @@ class Recipe(
     @property
     def code_names(self) -> tuple[str, ...]:
         """Those of backbone and head that are functions of a user's own file."""
-        return tuple(filter(is_reference, (self.backbone, self.head)))
+        return tuple(filter(is_code_reference, (self.backbone, self.head)))
 
     def architecture_arguments(
         self, findings: int, code: Mapping[str, str] | None = None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Literal, Union, get_args, get_origin, get_type_hints
 
 from cxr_core.errors import RecipeError
-from cxr_core.models.networks.user_code import is_reference
+from cxr_core.models.networks.user_code import is_code_reference
 from cxr_core.presentation.suggest import suggest
 
 Kind = Literal["whole", "number", "switch", "choice", "keys", "text", "table"]
@@ -75,7 +75,9 @@ class FieldSpec:
         if self.kind in ("whole", "number"):
             return self._find_problem_of_number(value)
         if self.kind == "choice":
-            known = value in self.choices or (self.setting.takes_code and is_reference(str(value)))
+            known = value in self.choices or (
+                self.setting.takes_code and is_code_reference(str(value))
+            )
             hint = suggest(str(value), self.choices)
             return "" if known else f"is unknown{hint} Choose from {', '.join(self.choices)}"
         if self.kind == "keys":

@@ -12,7 +12,7 @@ from cxr_core.models.networks.user_code import (
     forbid_code,
     hash_code,
     is_allowed,
-    is_reference,
+    is_code_reference,
 )
 from pages.components.markdown import plain
 from pages.components.training.page_state import RunDraft
@@ -26,7 +26,7 @@ def ask_code_permission(draft: RunDraft, recipe: Recipe) -> dict[str, str]:
     faults: dict[str, str] = {}
     for field in ("backbone", "head"):
         name = getattr(recipe, field)
-        if not is_reference(name):
+        if not is_code_reference(name):
             continue
         try:
             sentence = _ask_file(draft, hash_code([name]))

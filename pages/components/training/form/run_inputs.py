@@ -9,7 +9,7 @@ import streamlit as st
 
 from cxr_core.data.label_layers import LabelLayer, list_layers
 from cxr_core.data.registry import Dataset, list_datasets
-from cxr_core.data.subsets import Subset, is_reference, list_subsets, load_subset
+from cxr_core.data.subsets import Subset, is_subset, list_subsets, load_subset
 from cxr_core.errors import DataError, FileRefused
 from cxr_core.models.registry.registry import find_segmenter, list_classifiers
 from cxr_core.presentation.wording import format_count
@@ -107,7 +107,7 @@ def ask_initial_weights(draft: RunDraft, segments: bool) -> None:
 def _chosen_datasets(data: Sequence[str]) -> list[Dataset]:
     """The registered datasets among the chosen data, and those of subsets. Raises DataError for a lost subset."""
     registered = {dataset.name: dataset for dataset in list_datasets()}
-    names = [load_subset(name).record.dataset if is_reference(name) else name for name in data]
+    names = [load_subset(name).record.dataset if is_subset(name) else name for name in data]
     return [registered[name] for name in dict.fromkeys(names) if name in registered]
 
 
