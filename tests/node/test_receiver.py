@@ -30,7 +30,7 @@ from cxr_core.dicom_io.node.film_store import (
     SUCCESS,
     FilmStore,
 )
-from cxr_core.dicom_io.node.receiver import Receiver, is_known_peer, list_contexts
+from cxr_core.dicom_io.node.receiver import NodeReceiver, is_known_peer, list_contexts
 from cxr_core.dicom_io.node.spool import Spool
 from cxr_core.dicom_io.pacs.open_archive import silence_network_libraries
 from cxr_core.dicom_io.pacs.settings import NodeSettings, PeerSettings
@@ -49,7 +49,7 @@ class Bench:
         self.settings = settings
         self.spool, self.queue = Spool(folder), FilmQueue(folder)
         self.store = FilmStore(settings, self.queue, self.spool)
-        self.receiver = Receiver(settings, self.store, lambda: None)
+        self.receiver = NodeReceiver(settings, self.store, lambda: None)
 
     @property
     def names(self) -> list[str]:
@@ -275,7 +275,7 @@ def test_a_message_longer_than_agreed_is_not_even_read(bench: Bench) -> None:
 
 
 def test_a_port_that_is_taken_is_told(bench: Bench) -> None:
-    other = Receiver(bench.settings, bench.store, lambda: None)
+    other = NodeReceiver(bench.settings, bench.store, lambda: None)
     with pytest.raises(NodeError, match=f"port {bench.settings.port}.*another node"):
         other.start()
 

@@ -17,7 +17,7 @@ from cxr_core.dicom_io.node.film_queue import WITH_FILES, FilmQueue, QueuedFilm,
 from cxr_core.dicom_io.node.film_reading import FilmReading
 from cxr_core.dicom_io.node.film_store import FilmStore
 from cxr_core.dicom_io.node.priors import PriorFilms
-from cxr_core.dicom_io.node.receiver import Receiver
+from cxr_core.dicom_io.node.receiver import NodeReceiver
 from cxr_core.dicom_io.node.spool import LOCK, Spool, node_folder
 from cxr_core.dicom_io.pacs.archive import Archive
 from cxr_core.dicom_io.pacs.open_archive import (
@@ -86,7 +86,7 @@ class _Node:
         self._watcher = Watcher()
         self._forget_at = 0.0
         store = stack.enter_context(closing(FilmStore(settings, queue, spool)))
-        self._receiver = Receiver(settings, store, self._reading_wanted.set)
+        self._receiver = NodeReceiver(settings, store, self._reading_wanted.set)
 
     def work(self, results: Archive, priors: Archive | None, on_ready: Callable[[], None]) -> None:
         """Receive, read and send. results: where results go.  priors: where priors come from."""

@@ -36,7 +36,7 @@ SILENCE_S = 60.0  # after which an association is ended
 CALLING_UNKNOWN = (0x01, 0x01, 0x03)
 
 
-class Receiver:
+class NodeReceiver:
     """Listens for films. start and stop are called once."""
 
     def __init__(self, settings: NodeSettings, store: FilmStore, notify: Callable[[], None]):

@@ -36,13 +36,13 @@ def read_studies(answers: Iterable[Dataset]) -> tuple[Study, ...]:
 def _read_study(answer: Dataset) -> Study:
     return Study(
         uid=_read_uid(answer, "StudyInstanceUID"),
-        patient_id=read_text(answer, "PatientID"),
-        issuer=read_text(answer, "IssuerOfPatientID"),
-        patient=read_text(answer, "PatientName"),
-        accession_number=read_text(answer, "AccessionNumber"),
+        patient_id=read_first_text(answer, "PatientID"),
+        issuer=read_first_text(answer, "IssuerOfPatientID"),
+        patient=read_first_text(answer, "PatientName"),
+        accession_number=read_first_text(answer, "AccessionNumber"),
         made=_read_date(answer, "StudyDate"),
-        description=read_text(answer, "StudyDescription"),
-        modalities=read_texts(answer, "ModalitiesInStudy"),
+        description=read_first_text(answer, "StudyDescription"),
+        modalities=read_text_lines(answer, "ModalitiesInStudy"),
         images=_read_count(answer, "NumberOfStudyRelatedInstances"),
     )
 
@@ -53,7 +53,7 @@ def read_film_series(answers: Iterable[Dataset]) -> list[str]:
         return [
             uid
             for each in answers
-            if read_text(each, "Modality") in FILM_MODALITIES
+            if read_first_text(each, "Modality") in FILM_MODALITIES
             and (uid := _read_uid(each, "SeriesInstanceUID"))
         ]
 
@@ -72,22 +72,22 @@ def read_films(
             )
             for each in answers
             if (uid := _read_uid(each, "SOPInstanceUID"))
-            and parse_view(read_text(each, "ViewPosition")).kind != "lateral"
+            and parse_view(read_first_text(each, "ViewPosition")).kind != "lateral"
         ]
 
 
-def read_object(data: bytes) -> Dataset:
+def parse_dicom_object(data: bytes) -> Dataset:
     """A DICOM file that is to be sent."""
     with silence_libraries():
         return dcmread(BytesIO(data))
 
 
-def read_text(answer: Dataset, keyword: str) -> str:
+def read_first_text(answer: Dataset, keyword: str) -> str:
     """The first text of an element as one line; empty where there is none."""
-    return next(iter(read_texts(answer, keyword)), "")
+    return next(iter(read_text_lines(answer, keyword)), "")
 
 
-def read_texts(answer: Dataset, keyword: str) -> tuple[str, ...]:
+def read_text_lines(answer: Dataset, keyword: str) -> tuple[str, ...]:
     """The texts of an element, each as one line."""
     value = read_value(answer, keyword)
     if isinstance(value, PersonName):
@@ -100,17 +100,17 @@ def read_texts(answer: Dataset, keyword: str) -> tuple[str, ...]:
 
 
 def _read_uid(answer: Dataset, keyword: str) -> str:
-    text = read_text(answer, keyword)
+    text = read_first_text(answer, keyword)
     return text if UID.fullmatch(text) else ""
 
 
 def _read_date(answer: Dataset, keyword: str) -> date | None:
     try:
-        return datetime.strptime(read_text(answer, keyword), "%Y%m%d").date()
+        return datetime.strptime(read_first_text(answer, keyword), "%Y%m%d").date()
     except ValueError:
         return None
 
 
 def _read_count(answer: Dataset, keyword: str) -> int | None:
-    text = read_text(answer, keyword)
+    text = read_first_text(answer, keyword)
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

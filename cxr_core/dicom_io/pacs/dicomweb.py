@@ -17,11 +17,11 @@ from cxr_core.dicom_io.pacs.answers import (
     IMAGE_KEYWORDS,
     SERIES_KEYWORDS,
     STUDY_KEYWORDS,
+    parse_dicom_object,
     read_film_series,
     read_films,
-    read_object,
     read_studies,
-    read_texts,
+    read_text_lines,
 )
 from cxr_core.dicom_io.pacs.archive import (
     MAX_FILM_BYTES,
@@ -131,7 +131,7 @@ class DicomwebArchive:
         """See `Archive.send`."""
         for each in objects:
             with self._explain_errors():
-                dataset = read_object(each)
+                dataset = parse_dicom_object(each)
                 answer = self._client.store_instances([dataset])
                 stored = _list_stored(answer)
             if dataset.SOPInstanceUID not in stored:
@@ -155,7 +155,9 @@ class DicomwebArchive:
                 if error.response is None or error.response.status_code != HTTPStatus.NOT_FOUND:
                     raise
                 answers = []
-            found = [read_texts(answer, "SOPInstanceUID") for answer in _parse_answers(answers)]
+            found = [
+                read_text_lines(answer, "SOPInstanceUID") for answer in _parse_answers(answers)
+            ]
         return (each.instance_uid,) in found
 
     def _fetch(self, film: ObjectReference) -> bytes:

@@ -22,11 +22,11 @@ from cxr_core.dicom_io.pacs.answers import (
     IMAGE_KEYWORDS,
     SERIES_KEYWORDS,
     STUDY_KEYWORDS,
+    parse_dicom_object,
     read_film_series,
     read_films,
-    read_object,
     read_studies,
-    read_texts,
+    read_text_lines,
 )
 from cxr_core.dicom_io.pacs.archive import (
     MAX_STUDIES,
@@ -121,7 +121,7 @@ class DimseArchive:
 
     def send(self, objects: Sequence[bytes]) -> None:
         """See `Archive.send`."""
-        datasets = [read_object(each) for each in objects]
+        datasets = [parse_dicom_object(each) for each in objects]
         kinds = {(each.SOPClassUID, each.file_meta.TransferSyntaxUID) for each in datasets}
         contexts = [build_context(uid, syntax) for uid, syntax in sorted(kinds)]
         with self._peer.associate(contexts) as association:
@@ -170,7 +170,7 @@ class DimseArchive:
         }
         answers = self._find("IMAGE", (), matched)
         return any(
-            read_texts(answer, "SOPInstanceUID") == (each.instance_uid,) for answer in answers
+            read_text_lines(answer, "SOPInstanceUID") == (each.instance_uid,) for answer in answers
         )
 
     def _get(self, film: ObjectReference) -> bytes | None:

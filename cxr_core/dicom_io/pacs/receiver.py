@@ -23,7 +23,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import StoragePresentationContexts
 from pynetdicom.transport import AssociationSocket
 
-from cxr_core.dicom_io.pacs.answers import read_text
+from cxr_core.dicom_io.pacs.answers import read_first_text
 from cxr_core.dicom_io.pacs.archive import MAX_FILM_BYTES
 from cxr_core.dicom_io.pacs.settings import DimseSettings
 from cxr_core.errors import ArchiveUnreachable
@@ -101,9 +101,11 @@ class CommitmentReport:
     def _keep(self, event: evt.Event) -> tuple[int, None]:
         with silence_libraries():
             report: Dataset = event.event_information
-            if read_text(report, "TransactionUID") == self.transaction:
+            if read_first_text(report, "TransactionUID") == self.transaction:
                 items = report.get("ReferencedSOPSequence") or ()
-                self._committed = {read_text(item, "ReferencedSOPInstanceUID") for item in items}
+                self._committed = {
+                    read_first_text(item, "ReferencedSOPInstanceUID") for item in items
+                }
                 self._has_arrived.set()
         return ACCEPTED, None
 
