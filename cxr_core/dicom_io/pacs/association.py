@@ -65,7 +65,8 @@ class DimsePeer:
             ) from error
         if not association.is_established:
             # An archive that rejects us and closes the connection at once can be gone before its reason was looked at.
-            association.join(SETTLE_S)
+            if association.is_alive():
+                association.join(SETTLE_S)
             raise self._explain_failure(association)
         try:
             yield association
