@@ -31,6 +31,7 @@ from cxr_core.presentation.wording import (
     format_exact_threshold,
     format_percent,
     format_threshold,
+    operating_point_name,
 )
 from cxr_core.reading.cardiothoracic.ratio import Measurement, describe_diameters, describe_ratio
 from cxr_core.reading.impression import describe_abnormality
@@ -274,7 +275,9 @@ def _describe_thresholds(finding: FindingReading) -> str:
     assert finding.probability is not None
     if finding.threshold is not None:
         threshold = format_threshold(finding.probability, finding.threshold)
-        return f"threshold {threshold}, {finding.operating_point}"
+        return (
+            f"threshold {threshold}, {operating_point_name(finding.operating_point or '').lower()}"
+        )
     assert finding.present_from is not None
     assert finding.absent_below is not None
     suspected = format_exact_threshold(finding.present_from)

@@ -85,7 +85,7 @@ def test_people_are_told_after_the_number_and_after_the_thresholds():
     )
     text = command._format_reading(Path("a.png"), reading)
     assert (
-        f"probability 24 %, {RECALIBRATED} (threshold 40 %, youden, decision not verified" in text
+        f"probability 24 %, {RECALIBRATED} (threshold 40 %, balanced, decision not verified" in text
     )
     bare = interpret(film, Patient(age_years=50), "balanced")
     assert "site" not in command._format_reading(Path("a.png"), bare)
