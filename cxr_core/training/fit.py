@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -119,22 +119,10 @@ def fit(
         recipe = run_data.recipe
         folder = RunFolder(run or Path())
         if context.is_first:
-            description = describe_run_data(run_data.films, recipe)
-            manifest = RunManifest(
-                data=description,
-                validation_trials=count_validation_uses(description.split_sha256),
-                folders=folders,
-                version=version,
-                retry_of=retry_of,
-                initial_weights=describe_initial_weights(recipe.init),
-                exclusions=run_data.exclusions,
-                segmenter=segmenter,
-                code=code,
-                local_findings=select_local_findings(recipe.labelled_findings),
-                label_layers=run_data.films.label_layers,
+            given = RunManifest(
+                folders=folders, version=version, retry_of=retry_of, segmenter=segmenter, code=code
             )
-            split = run_data.saved_split
-            folder = RunFolder.create(recipe, manifest, run, annotation, split)
+            folder = _create_folder(run, given, run_data, annotation)
         with (
             _hold(folder, context),
             _record_events(folder, context, options.report) as (
@@ -171,6 +159,27 @@ def _check_start(recipe: Recipe, folders: Sequence[str]) -> dict[str, str]:
     require_allowed(code)
     require_films(recipe, folders)
     return code
+
+
+def _create_folder(
+    run: Path | None, given: RunManifest, run_data: RunData, annotation: RunAnnotation
+) -> RunFolder:
+    """Create the folder of a new run with its manifest.
+
+    given: what is known before films are opened; the films and the recipe add the rest.
+    """
+    recipe, films = run_data.recipe, run_data.films
+    description = describe_run_data(films, recipe)
+    manifest = replace(
+        given,
+        data=description,
+        validation_trials=count_validation_uses(description.split_sha256),
+        initial_weights=describe_initial_weights(recipe.init),
+        exclusions=run_data.exclusions,
+        local_findings=select_local_findings(recipe.labelled_findings),
+        label_layers=films.label_layers,
+    )
+    return RunFolder.create(recipe, manifest, run, annotation, run_data.saved_split)
 
 
 @log_task("resumed training")
