@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from cxr_core.data.prepare_apart import StageProgress
     from cxr_core.scale.search.results import SearchResults
-    from cxr_core.scale.search.search import SearchSettings
+    from cxr_core.scale.search.search import SearchPlan
     from cxr_core.scale.search.search_folder import SearchFolder
     from cxr_core.training.runs.events import Event
 
@@ -71,7 +71,7 @@ def _search(
     if given.resume:
         search, _ = load_results(given.resume)
     else:
-        search = begin_search(_make_request(given), progress)
+        search = begin_search(_make_plan(given), progress)
     study = OptunaStudy(search, given.storage)
     options = FitOptions(report=partial(_show_event, progress), device=given.device, stop=stop)
     if given.on != "local":
@@ -83,15 +83,15 @@ def _search(
     return search, close_search(study, progress)
 
 
-def _make_request(given: argparse.Namespace) -> SearchSettings:
-    from cxr_core.scale.search.search import SearchSettings
+def _make_plan(given: argparse.Namespace) -> SearchPlan:
+    from cxr_core.scale.search.search import SearchPlan
     from cxr_core.scale.search.space import find_space_file, load_space
 
     if not given.recipe or not given.data:
         raise RecipeError("give a recipe and --data, or --resume NAME")
     recipe = load_given_recipe(given)
     space = load_space(find_space_file(given.space or recipe.name), recipe)
-    return SearchSettings(
+    return SearchPlan(
         recipe=recipe,
         space=space,
         data=tuple(given.data),

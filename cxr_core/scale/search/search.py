@@ -41,7 +41,7 @@ from cxr_core.workspace.log import add_details, log_task
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchSettings:
+class SearchPlan:
     """What is to be searched.
 
     aside: share of the validation patients that no trial sees.  storage: the URL of a database.
@@ -57,38 +57,38 @@ class SearchSettings:
 
 
 @log_task("search")
-def begin_search(request: SearchSettings, progress: StageProgress) -> SearchFolder:
+def begin_search(plan: SearchPlan, progress: StageProgress) -> SearchFolder:
     """The search of that name, which is made where there is none; the data is prepared first.
 
     Raises RecipeError for a recipe that cannot be searched, ScaleError when the name belongs to another search,
     DataError for data that cannot be used or has too few validation films.
     """
-    add_details(search=request.name)
-    _require_searchable(request)
-    existing = find_search(request.name)
+    add_details(search=plan.name)
+    _require_searchable(plan)
+    existing = find_search(plan.name)
     if existing is not None:
-        _require_same(existing, request)
+        _require_same(existing, plan)
         return existing
-    recipe = request.recipe
-    usable = open_data(request.data, progress)
-    films = split_manifest(recipe, usable, find_recipe_split(recipe, request.data))
+    recipe = plan.recipe
+    usable = open_data(plan.data, progress)
+    films = split_manifest(recipe, usable, find_recipe_split(recipe, plan.data))
     seed = recipe.effective_split_seed
-    saved, _ = leave_films_aside(films, recipe.findings, request.aside, seed)
-    split = save_new_split(resolve_folders(request.data), f"search-{request.name}", saved)
+    saved, _ = leave_films_aside(films, recipe.findings, plan.aside, seed)
+    split = save_new_split(resolve_folders(plan.data), f"search-{plan.name}", saved)
     trial_recipe = replace(recipe, split=f"{SAVED_SPLIT}{split}")
     of_trials = split_manifest(trial_recipe, usable, saved)
     record = SearchRecord(
-        space=request.space.ranges,
-        data=resolve_data(request.data),
+        space=plan.space.ranges,
+        data=resolve_data(plan.data),
         split=split,
-        aside=request.aside,
+        aside=plan.aside,
         aside_seed=seed,
-        seeds=tuple(range(request.seeds)),
+        seeds=tuple(range(plan.seeds)),
         metric="validation_dice" if recipe.structures else "validation_auroc",
         split_sha256=(_hash_split(films, recipe), _hash_split(of_trials, recipe)),
-        database=bool(request.storage),
+        database=bool(plan.storage),
     )
-    return SearchFolder.create(search_path(request.name), record, recipe)
+    return SearchFolder.create(search_path(plan.name), record, recipe)
 
 
 def close_search(study: OptunaStudy, progress: StageProgress) -> SearchResults:
@@ -151,26 +151,26 @@ def _hash_split(films: Manifest, recipe: Recipe) -> str:
     return describe_run_data(select_learning_films(films), recipe).split_sha256
 
 
-def _require_searchable(request: SearchSettings) -> None:
-    if request.recipe.fold is not None:
+def _require_searchable(plan: SearchPlan) -> None:
+    if plan.recipe.fold is not None:
         raise RecipeError(
-            f"split={request.recipe.split!r} is a fold; a search compares trials on one validation split"
+            f"split={plan.recipe.split!r} is a fold; a search compares trials on one validation split"
         )
-    if request.recipe.structures and request.aside:
+    if plan.recipe.structures and plan.aside:
         raise RecipeError(
-            f"recipe {request.recipe.name} segments; search it with --aside 0, as no films are left aside for it"
+            f"recipe {plan.recipe.name} segments; search it with --aside 0, as no films are left aside for it"
         )
 
 
-def _require_same(existing: SearchFolder, request: SearchSettings) -> None:
+def _require_same(existing: SearchFolder, plan: SearchPlan) -> None:
     record = existing.record
     former = (existing.recipe, existing.space, record.data, record.aside, len(record.seeds))
     wanted = (
-        request.recipe,
-        request.space,
-        resolve_data(request.data),
-        request.aside,
-        request.seeds,
+        plan.recipe,
+        plan.space,
+        resolve_data(plan.data),
+        plan.aside,
+        plan.seeds,
     )
     names = ("recipe", "space", "data", "--aside", "--seeds")
     differing = [name for name, old, new in zip(names, former, wanted, strict=True) if old != new]
