@@ -48,7 +48,9 @@ RECIPE = Recipe(
 def rows() -> list[Row]:
     device = select_device("auto")
     with tempfile.TemporaryDirectory() as name:
-        films = mapped_films(Path(name) / "grids.npy", STEPS * RECIPE.batch_size)
+        films = map_random_films(
+            Path(name) / "grids.npy", STEPS * RECIPE.batch_size, RECIPE.input_side
+        )
         where = (
             f"{RECIPE.backbone}, {RECIPE.input_side} px, batch {RECIPE.batch_size}, {device.type}"
         )
@@ -77,12 +79,12 @@ def rows() -> list[Row]:
         ]
 
 
-def mapped_films(path: Path, count: int) -> FilmSet:
-    """Random films (count, S, S) in a file that is mapped, half of them positive."""
-    grids = np.lib.format.open_memmap(
-        path, "w+", np.uint8, (count, RECIPE.input_side, RECIPE.input_side)
-    )
-    grids[:] = np.random.default_rng(0).integers(0, 256, grids.shape, np.uint8)
+def map_random_films(path: Path, count: int, side: int) -> FilmSet:
+    """Random films (count, side, side) in a file that is mapped, as the pixel cache is; half of them positive."""
+    grids = np.lib.format.open_memmap(path, "w+", np.uint8, (count, side, side))
+    rng = np.random.default_rng(0)
+    for grid in grids:
+        grid[:] = rng.integers(0, 256, grid.shape, np.uint8)
     return FilmSet.from_grids(grids, (np.arange(count) % 2).astype(np.float32)[:, None])
 
 
@@ -186,7 +188,7 @@ def random_films(count: int, seed: int) -> FilmSet:
 def checkpoint_s(device: torch.device, folder: Path) -> float:
     """How long writing one takes, with averaged weights and the optimizer's tensors. Seconds, median of 7."""
     learner = learner_on(device, replace(RECIPE, ema_decay=0.995))
-    films = mapped_films(folder / "few.npy", RECIPE.batch_size)
+    films = map_random_films(folder / "few.npy", RECIPE.batch_size, RECIPE.input_side)
     loader = Loader(films, batch_size=RECIPE.batch_size, seed=0, device=device)
     learner.train_step(next(iter(loader.batches(Position()))), 0, loader.size)
     checkpoints = Checkpoints(folder)

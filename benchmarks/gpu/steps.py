@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from benchmarks.gpu.sizes import Sizes
 from benchmarks.table import Row
+from benchmarks.training import map_random_films
 from cxr_core.data.film_set import FilmSet
 from cxr_core.data.loader import Loader, Position
 from cxr_core.models.networks.initialise import initialise_network
@@ -157,17 +157,10 @@ def measure_speeds(
 
 @contextmanager
 def mapped_films(sizes: Sizes) -> Iterator[FilmSet]:
-    """Random films for the steps of one round in a mapped file, as the pixel cache is; half of them positive."""
+    """Random films for the steps of one round."""
     with tempfile.TemporaryDirectory() as folder:
-        shape = (sizes.steps * sizes.batch, sizes.side, sizes.side)
-        grids = np.lib.format.open_memmap(Path(folder, "grids.npy"), "w+", np.uint8, shape)
-        rng = np.random.default_rng(0)
-        for start in range(0, len(grids), sizes.batch):
-            grids[start : start + sizes.batch] = rng.integers(
-                0, 256, (sizes.batch, *shape[1:]), np.uint8
-            )
-        labels = (np.arange(len(grids)) % 2).astype(np.float32)[:, None]
-        yield FilmSet.from_grids(grids, labels)
+        path = Path(folder, "grids.npy")
+        yield map_random_films(path, sizes.steps * sizes.batch, sizes.side)
 
 
 def _make_loader(films: FilmSet, sizes: Sizes, device: torch.device, *, resident: bool) -> Loader:

@@ -97,7 +97,7 @@ def measure_node(films: Path, workspace: Path) -> tuple[float, float]:
         port = probe.getsockname()[1]
     workspace.mkdir()
     (workspace / "pacs.toml").write_text(SETTINGS.format(port=port), encoding="utf-8")
-    code = "from benchmarks.node import serve; serve()"
+    code = "from benchmarks.node import run_node_without_archive as run; run()"
     environment = {**os.environ, "CXR_WORKSPACE": str(workspace)}
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as process:
@@ -146,7 +146,7 @@ class NoArchive:
         return () if was_sent else tuple(objects)
 
 
-def serve() -> None:
+def run_node_without_archive() -> None:
     """A node in this process, whose results go to NoArchive. Says when it receives, and ends with the process."""
     replace_archive(lambda _: NoArchive())
     settings, own = require_node_settings()
