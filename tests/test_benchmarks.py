@@ -17,6 +17,11 @@ FOLDER = ROOT / "benchmarks"
 PACKAGES = [path.parent for path in FOLDER.glob("*/__init__.py")]
 BENCHMARKS = sorted({path.stem for path in [*FOLDER.glob("*.py"), *PACKAGES]} - SUPPORT)
 IN_A_BROWSER = {"data_page", "page", "training_page"}
+SLOW = {
+    "data_page",
+    "node",
+    "training_page",
+}  # a minute each; other tests use these pages and the node
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -26,13 +31,14 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def list_marks(name: str) -> list[pytest.MarkDecorator]:
+    in_a_browser = [pytest.mark.browser] if name in IN_A_BROWSER else []
+    return [*in_a_browser, pytest.mark.slow] if name in SLOW else in_a_browser
+
+
 @pytest.mark.process
 @pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.browser if name in IN_A_BROWSER else ())
-        for name in BENCHMARKS
-    ],
+    "name", [pytest.param(name, marks=list_marks(name)) for name in BENCHMARKS]
 )
 def test_a_trial_run_prints_a_row_for_each_figure(name: str) -> None:
     if name in IN_A_BROWSER and not shutil.which("chromium"):
