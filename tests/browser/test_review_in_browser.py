@@ -71,6 +71,7 @@ def settle(page: Page) -> None:
 
 
 def choose(page: Page, field: str, option: str) -> None:
+    settle(page)  # a page that runs again closes its menus
     page.get_by_role("combobox", name=field, exact=True).click()
     page.get_by_role("option", name=option, exact=True).click()
     settle(page)
