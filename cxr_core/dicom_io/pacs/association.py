@@ -48,12 +48,34 @@ class DimsePeer:
         entity.connection_timeout = CONNECT_S
         entity.acse_timeout, entity.dimse_timeout = ASSOCIATE_S, ANSWER_S
         entity.network_timeout = SILENCE_S
+        # With C-ECHO, which every archive offers: a connection on which nothing is offered would be none.
+        proposed = [build_context(VERIFICATION), *contexts]
+        association = self._request(entity, proposed, receives, handlers)
+        if not association.is_established and not association.is_rejected:
+            # An archive that rejects us and hangs up at once can reset the connection before its reason is read.
+            association = self._request(entity, proposed, receives, handlers)
+        if not association.is_established:
+            raise self._explain_failure(association)
+        try:
+            yield association
+            association.release()
+        finally:
+            if association.is_established:
+                association.abort()
+
+    def _request(
+        self,
+        entity: ApplicationEntity,
+        contexts: Sequence[PresentationContext],
+        receives: Sequence[str],
+        handlers: Sequence[Any],
+    ) -> Association:
+        """An association as it stands once the archive has accepted it, rejected it or hung up."""
         try:
             association = entity.associate(
                 self._settings.host,
                 self._settings.port,
-                # With C-ECHO, which every archive offers: a connection on which nothing is offered would be none.
-                contexts=[build_context(VERIFICATION), *contexts],
+                contexts=list(contexts),
                 ae_title=self._settings.ae_title,
                 ext_neg=[build_role(uid, scp_role=True) for uid in receives],
                 tls_args=self._prepare_tls(),
@@ -63,17 +85,9 @@ class DimsePeer:
             raise ArchiveUnreachable(
                 f"{self.address} does not answer: there is no machine of that name. Correct host, or try again later."
             ) from error
-        if not association.is_established:
-            # An archive that rejects us and closes the connection at once can be gone before its reason was looked at.
-            if association.is_alive():
-                association.join(SETTLE_S)
-            raise self._explain_failure(association)
-        try:
-            yield association
-            association.release()
-        finally:
-            if association.is_established:
-                association.abort()
+        if not association.is_established and association.is_alive():
+            association.join(SETTLE_S)
+        return association
 
     def offers(self, association: Association, uid: str) -> bool:
         """Whether the archive offers a service on this connection."""
