@@ -1,5 +1,6 @@
 """Headers as archives really hold them: with gaps, in other scripts, with too much, or with nonsense."""
 
+import struct
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -192,9 +193,13 @@ def test_a_process_of_its_own_reads_headers_and_outlives_bad_ones():
 @pytest.mark.process
 def test_a_header_that_fills_the_memory_or_takes_too_long_is_refused_and_the_next_is_read():
     small = film_file(SMALL)
-    for limits in ({"memory_limit": 1 << 20}, {"time_limit_s": 0.001}):
+    large = film_file(np.zeros((2000, 2000), np.uint16))
+    pixels = small.rindex(b"\xe0\x7f\x10\x00")
+    private = (struct.pack("<HH2sH2s", 0x0029, n, b"LO", 2, b"a ") for n in range(0x1000, 0xF000))
+    long = b"".join([small[:pixels], *private, small[pixels:]])
+    for limits, data in (({"memory_limit": 1 << 20}, large), ({"time_limit_s": 0.001}, long)):
         with HeaderReader(**limits) as headers, pytest.raises(FilmRefused, match="cannot be read"):
-            headers.read(film_file(np.zeros((2000, 2000), np.uint16)))
+            headers.read(data)
     with HeaderReader() as headers:
         headers.read(small)
         assert headers._child is not None
