@@ -106,11 +106,9 @@ class MemoryArchive:
         self._fail()
 
     def find_studies(self, query: StudyQuery) -> tuple[Study, ...]:
-        raise NotImplementedError
-
-    def find_priors(self, patient_id: str, issuer: str, before: date) -> tuple[Study, ...]:
         self._fail()
-        return tuple(Study(uid=uid, patient_id=patient_id) for uid in self.priors)
+        made = date(2001, 1, 1)  # before any film that is sent
+        return tuple(Study(uid=uid, patient_id=query.patient_id, made=made) for uid in self.priors)
 
     def list_films(self, study_uid: str) -> tuple[ObjectReference, ...]:
         self._fail()

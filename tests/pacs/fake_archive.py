@@ -1,12 +1,11 @@
 """An archive in memory, for tests of what is built on archives."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date
 from io import BytesIO
 
 from pydicom import dcmread
 
-from cxr_core.dicom_io.pacs.archive import ObjectReference, Study, StudyQuery, select_priors
+from cxr_core.dicom_io.pacs.archive import ObjectReference, Study, StudyQuery
 from cxr_core.errors import ArchiveError
 
 
@@ -33,10 +32,6 @@ class FakeArchive:
             if query.patient_id in ("", study.patient_id)
             and query.accession_number in ("", study.accession_number)
         )
-
-    def find_priors(self, patient_id: str, issuer: str, before: date) -> tuple[Study, ...]:
-        self._fail()
-        return select_priors(self.studies, patient_id, issuer, before)
 
     def list_films(self, study_uid: str) -> tuple[ObjectReference, ...]:
         self._fail()

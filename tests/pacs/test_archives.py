@@ -16,7 +16,7 @@ from pydicom import dcmread
 from pydicom.sr.codedict import codes
 
 from cxr_core.dicom_io.pacs import archive as limits
-from cxr_core.dicom_io.pacs.archive import Archive, ObjectReference, StudyQuery
+from cxr_core.dicom_io.pacs.archive import Archive, ObjectReference, StudyQuery, find_priors
 from cxr_core.dicom_io.pacs.open_archive import open_archive
 from cxr_core.dicom_io.pacs.settings import (
     ArchiveSettings,
@@ -131,12 +131,12 @@ def test_dcmtk_stores_and_finds_the_same_studies(filled, way, tmp_path):
 
 
 def test_priors_are_of_this_very_patient_and_earlier(archive, filled):
-    found = archive.find_priors(PATIENT, "", date(2026, 11, 1))
+    found = find_priors(archive, PATIENT, "", date(2026, 11, 1))
     assert [study.uid for study in found] == [PRIOR]
-    assert archive.find_priors("", "", date(2026, 11, 1)) == ()
-    assert archive.find_priors(PATIENT, "", date(2025, 3, 1)) == ()
+    assert find_priors(archive, "", "", date(2026, 11, 1)) == ()
+    assert find_priors(archive, PATIENT, "", date(2025, 3, 1)) == ()
     # Orthanc takes no notice of case; an ID in other letters may be another patient's.
-    assert archive.find_priors(PATIENT.lower(), "", date(2026, 11, 1)) == ()
+    assert find_priors(archive, PATIENT.lower(), "", date(2026, 11, 1)) == ()
 
 
 def test_films_are_fetched_as_they_are_kept_without_lateral_ones(archive):
@@ -337,7 +337,7 @@ def test_nothing_of_a_patient_is_logged(filled, caplog, capfd):
     for way in WAYS:
         archive = open_as(settings_of(filled, way))
         (study,) = archive.find_studies(StudyQuery(accession_number="B2"))
-        archive.find_priors(PATIENT, "", date(2026, 11, 1))
+        find_priors(archive, PATIENT, "", date(2026, 11, 1))
         (data,) = archive.fetch_films(archive.list_films(study.uid))
         archive.send([data])
     assert decode_dicom(data)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from cxr_core.decisions import DEFAULT_DECISION
 from cxr_core.dicom_io.header import FilmHeader, HeaderReader
-from cxr_core.dicom_io.pacs.archive import Archive
+from cxr_core.dicom_io.pacs.archive import Archive, find_priors
 from cxr_core.errors import ArchiveError, FilmRefused
 from cxr_core.presentation.wording import format_ratio
 from cxr_core.reading.cardiothoracic.change import compare_ratios
@@ -73,7 +73,7 @@ class PriorFilms:
         patient_id, issuer = _identify(header)
         if before is None or not patient_id:
             return
-        studies = self._archive.find_priors(patient_id, issuer, before)
+        studies = find_priors(self._archive, patient_id, issuer, before)
         for study in studies[:MOST_STUDIES]:
             films = self._archive.list_films(study.uid)
             for data in self._archive.fetch_films(films[:MOST_FILMS]):

@@ -108,12 +108,6 @@ class Archive(Protocol):
     def find_studies(self, query: StudyQuery) -> tuple[Study, ...]:
         """The studies that fit, newest first. Refused where there are more than MAX_STUDIES."""
 
-    def find_priors(self, patient_id: str, issuer: str, before: date) -> tuple[Study, ...]:
-        """Studies of this patient from before a date that may hold films, newest first; none without a patient ID.
-
-        issuer: of the ID; a study whose archive names another issuer is another patient's, and left out.
-        """
-
     def list_films(self, study_uid: str) -> tuple[ObjectReference, ...]:
         """The films of a study but for lateral ones, as far as the archive says. Refused beyond MAX_FILMS."""
 
@@ -143,14 +137,16 @@ def require_few_films(films: Sequence[ObjectReference]) -> None:
         )
 
 
-def select_priors(
-    studies: Sequence[Study], patient_id: str, issuer: str, before: date
-) -> tuple[Study, ...]:
-    """Of studies, newest first, those that are earlier films of this very patient.
+def find_priors(archive: Archive, patient_id: str, issuer: str, before: date) -> tuple[Study, ...]:
+    """Studies of this patient from before a date that may hold films, newest first; none without a patient ID.
 
-    An archive may match an ID without regard to case or as a pattern, so it is compared again here. Where several
-    issuers use the ID and ours is not known, nobody can tell which of them is meant.
+    issuer: of the ID; a study whose archive names another issuer is another patient's, and left out. An archive may
+    match an ID without regard to case or as a pattern, so it is compared again here. Where several issuers use the ID
+    and ours is not known, nobody can tell which of them is meant. Raises ArchiveUnreachable or ArchiveRefused.
     """
+    if not patient_id:
+        return ()
+    studies = archive.find_studies(StudyQuery(patient_id=patient_id, date_to=before))
     same = [study for study in studies if study.patient_id == patient_id]
     issuers = {study.issuer for study in same if study.issuer}
     if not issuer and len(issuers) > 1:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
@@ -31,7 +30,6 @@ from cxr_core.dicom_io.pacs.archive import (
     StudyQuery,
     require_few_films,
     require_few_studies,
-    select_priors,
 )
 from cxr_core.dicom_io.pacs.certificates import trust_authority
 from cxr_core.dicom_io.pacs.settings import DicomwebSettings
@@ -101,13 +99,6 @@ class DicomwebArchive:
             studies = read_studies(_parse_answers(answers))
         require_few_studies(studies)
         return studies
-
-    def find_priors(self, patient_id: str, issuer: str, before: date) -> tuple[Study, ...]:
-        """See `Archive.find_priors`."""
-        if not patient_id:
-            return ()
-        query = StudyQuery(patient_id=patient_id, date_to=before)
-        return select_priors(self.find_studies(query), patient_id, issuer, before)
 
     def list_films(self, study_uid: str) -> tuple[ObjectReference, ...]:
         """See `Archive.list_films`."""

@@ -5,7 +5,6 @@ Films are fetched on the connection that asks for them (C-GET). Many archives ca
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
 
 from pydicom import Dataset
 from pydicom.uid import (
@@ -35,7 +34,6 @@ from cxr_core.dicom_io.pacs.archive import (
     StudyQuery,
     require_few_films,
     require_few_studies,
-    select_priors,
 )
 from cxr_core.dicom_io.pacs.association import VERIFICATION, DimsePeer
 from cxr_core.dicom_io.pacs.receiver import (
@@ -90,13 +88,6 @@ class DimseArchive:
         studies = read_studies(answers)
         require_few_studies(studies)
         return studies
-
-    def find_priors(self, patient_id: str, issuer: str, before: date) -> tuple[Study, ...]:
-        """See `Archive.find_priors`."""
-        if not patient_id:
-            return ()
-        query = StudyQuery(patient_id=patient_id, date_to=before)
-        return select_priors(self.find_studies(query), patient_id, issuer, before)
 
     def list_films(self, study_uid: str) -> tuple[ObjectReference, ...]:
         """See `Archive.list_films`."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cxr_core.dicom_io.pacs.archive import Archive, ObjectReference, Study
+from cxr_core.dicom_io.pacs.archive import Archive, ObjectReference, Study, find_priors
 from cxr_core.dicom_io.pacs.open_archive import open_search_archive
 from cxr_core.dicom_io.pacs.settings import PacsSettings
 from cxr_core.errors import ArchiveError, Cancelled
@@ -108,7 +108,7 @@ class StudyFetch:
         if self.study.made is None:
             return ()
         try:
-            return archive.find_priors(self.study.patient_id, self.study.issuer, self.study.made)
+            return find_priors(archive, self.study.patient_id, self.study.issuer, self.study.made)
         except ArchiveError:
             return ()
 
