@@ -284,7 +284,7 @@ def test_another_window_that_saved_meanwhile_is_told_and_both_are_kept(app: AppT
 def test_a_box_suspects_the_finding_and_is_kept_with_the_verdict(
     app: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pages.components.feedback import panel
+    from pages.components.feedback import panel, verdict_rows
     from pages.components.read.cardiothoracic_ratio import film_id
 
     project = create_project("study", FINDINGS)
@@ -292,7 +292,7 @@ def test_a_box_suspects_the_finding_and_is_kept_with_the_verdict(
     state = state_of(app)
     (entry,) = state.entries.values()
     sent = session.SentMark(film=film_id(entry), box=(0.1, 0.2, 0.3, 0.25))
-    monkeypatch.setattr(panel, "sent_mark", lambda key: sent)
+    monkeypatch.setattr(verdict_rows, "sent_mark", lambda key: sent)
     keeper = find_keeper(state)
     assert keeper is not None
     opened = panel.VerdictPanel(

@@ -1,14 +1,13 @@
 """The verdicts on the film on display: its rows, keys, the way to the program's answer, and to the next film."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import streamlit as st
 
 from cxr_core.errors import FeedbackError
-from cxr_core.feedback.verdicts import NO_ANSWER, Answer, DiameterEnds, Mark, ProgramAnswer
-from cxr_core.presentation.wording import finding_name
+from cxr_core.feedback.verdicts import NO_ANSWER, Answer, DiameterEnds, ProgramAnswer
 from cxr_core.reading.cardiothoracic.ratio import MEASURED_FINDING
 from cxr_core.reading.results import FindingReading, Reading
 from pages.components.error_boundary import show_errors
@@ -24,24 +23,18 @@ from pages.components.feedback.film_verdicts import (
     repeat,
 )
 from pages.components.feedback.keep_film import offer_keeping
-from pages.components.feedback.page_state import FeedbackState
 from pages.components.feedback.reader_choice import ask_reader, find_current_reader
 from pages.components.feedback.sidebar import find_project_of
 from pages.components.feedback.verdict_rows import (
-    HELP,
-    OTHER_KEY,
     REVEAL_KEY,
-    UNDO_KEY,
     RowActions,
     VerdictRows,
     find_active,
-    next_finding,
 )
 from pages.components.markdown import plain
 from pages.components.read.cardiothoracic_ratio import film_id
 from pages.components.read.film_view import decode_entry
 from pages.components.read.page_state import ReadPageState, StudyEntry
-from pages.components.session import sent_mark
 from pages.components.viewer import Marking
 
 WHO_READS = "Who is reading? Your name is kept with your verdicts."
@@ -110,16 +103,9 @@ class VerdictPanel:
 
     def mark_on_film(self, viewer_key: str) -> Marking | None:
         """What the viewer draws of the finding that is judged now; None where marks are kept nowhere."""
-        finding = self.rows.active
-        if finding is None or not isinstance(self.keeper, ProjectKeeper) or not self.keeper.reader:
+        if not isinstance(self.keeper, ProjectKeeper) or not self.keeper.reader:
             return None
-        given = self.verdicts.current.get(finding)
-        return Marking(
-            label=finding_name(finding),
-            marks=[(m.left, m.top, m.width, m.height) for m in (given.marks if given else ())],
-            keys=HELP,
-            on_change=show_errors()(partial(self._take_mark, viewer_key, finding, given)),
-        )
+        return self.rows.make_marking(viewer_key, film_id(self.entry), self._keep_marks)
 
     def _show_message(self) -> None:
         feedback = self.state.feedback
@@ -128,46 +114,21 @@ class VerdictPanel:
             feedback.message = ""
 
     def _offer_steps(self, order: list[str]) -> None:
-        feedback, key = self.state.feedback, self.state.widget_key(f"verdict-{self.film.key}")
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if self.hides_answer:
-                missing = [finding_name(each).lower() for each in self.verdicts.missing]
-                st.button(
-                    "Reveal the answer",
-                    key=f"{key}-reveal",
-                    type="primary",
-                    shortcut=REVEAL_KEY,
-                    disabled=bool(missing),
-                    help=f"Not judged yet: {', '.join(missing)}" if missing else None,
-                    on_click=show_errors()(self._reveal),
-                )
+                self.rows.offer_reveal(show_errors()(self._reveal))
             elif len(order) > 1:
                 st.button(
                     "Next film",
-                    key=f"{key}-next",
+                    key=f"{self.rows.key}-next",
                     icon=":material/arrow_downward:",
                     shortcut=REVEAL_KEY,
                     on_click=_show_next_film,
                     args=(self.state, self.entry, order),
                 )
             if self.verdicts.current or self.verdicts.first:
-                st.button(
-                    "Undo",
-                    key=f"{key}-undo",
-                    type="tertiary",
-                    shortcut=UNDO_KEY,
-                    on_click=show_errors()(self.keeper.undo),
-                    args=(self.film,),
-                )
-            if len(self.verdicts.findings) > 1:
-                st.button(
-                    "Next finding",
-                    key=f"{key}-other",
-                    type="tertiary",
-                    shortcut=OTHER_KEY,
-                    on_click=_choose_finding,
-                    args=(feedback, self.film.key, self.verdicts, self.rows.active),
-                )
+                self.rows.offer_undo(show_errors()(partial(self.keeper.undo, self.film)))
+            self.rows.offer_next_finding(self._choose_finding)
             if isinstance(self.keeper, ProjectKeeper):
                 offer_keeping(self.state, self.keeper, self.film, compressed=self.entry.compressed)
 
@@ -188,30 +149,19 @@ class VerdictPanel:
 
     def _undo_finding(self, finding: str) -> None:
         self.keeper.undo(self.film, finding)
-        self.state.feedback.active[self.film.key] = finding
+        self._choose_finding(finding)
 
     def _reveal(self) -> None:
         self.keeper.reveal(self.film)
         self.state.feedback.active.pop(self.film.key, None)
 
-    def _take_mark(self, viewer_key: str, finding: str, given: Given | None) -> None:
-        """Keep a mark that was drawn, with a verdict that suspects the finding; or take one away."""
-        sent = sent_mark(viewer_key)
-        if sent is None or sent.film != film_id(self.entry):
-            return
-        program = self.programs.get(finding, NO_ANSWER)
-        given = given or Given(answer="suspected")
-        marks = list(given.marks)
-        if sent.box is not None:
-            left, top, width, height = sent.box
-            marks.append(Mark(left=left, top=top, width=width, height=height))
-            if given.answer == "not_suspected":
-                given = replace(given, answer="suspected")
-        elif sent.removed is not None and 0 <= sent.removed < len(marks):
-            del marks[sent.removed]
-        judgement = replace(repeat(finding, given, program), marks=tuple(marks))
-        self.state.feedback.message = self.keeper.give(self.film, judgement)
+    def _choose_finding(self, finding: str) -> None:
         self.state.feedback.active[self.film.key] = finding
+
+    def _keep_marks(self, finding: str, given: Given) -> None:
+        judgement = repeat(finding, given, self.programs.get(finding, NO_ANSWER))
+        self.state.feedback.message = self.keeper.give(self.film, judgement)
+        self._choose_finding(finding)
 
 
 def find_keeper(state: ReadPageState) -> VerdictKeeper | None:
@@ -270,14 +220,6 @@ def open_panel(
         verdicts=keeper.load(film),
         programs=programs,
     )
-
-
-def _choose_finding(
-    feedback: FeedbackState, key: str, verdicts: FilmVerdicts, active: str | None
-) -> None:
-    chosen = next_finding(verdicts.findings, active)
-    if chosen is not None:
-        feedback.active[key] = chosen
 
 
 def _show_next_film(state: ReadPageState, entry: StudyEntry, order: list[str]) -> None:

@@ -1,16 +1,18 @@
 """Rows of verdict buttons, a finding each: one click judges, the same click undoes. One row is for the keys."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import streamlit as st
 
-from cxr_core.feedback.verdicts import Answer, answer_of_agreement
-from cxr_core.presentation.wording import finding_name
+from cxr_core.feedback.verdicts import Answer, Mark, answer_of_agreement
+from cxr_core.presentation.wording import finding_name, format_count
+from pages.components.error_boundary import show_errors
 from pages.components.feedback.film_verdicts import FilmVerdicts, Given
 from pages.components.markdown import plain
-from pages.components.session import field_text, set_field_value
+from pages.components.session import SentMark, field_text, sent_mark, set_field_value
+from pages.components.viewer import Marking
 
 # Answers in the order of their buttons, with the keys of one hand.
 ANSWERS: tuple[Answer, ...] = ("suspected", "not_suspected", "unsure")
@@ -91,6 +93,58 @@ class VerdictRows:
                     st.markdown(f"**{plain(finding_name(finding))}**")
                 self.show(finding)
 
+    def offer_reveal(self, reveal: Callable[[], None]) -> None:
+        """The button that shows the program's answer, once every finding is judged."""
+        missing = [finding_name(each).lower() for each in self.verdicts.missing]
+        st.button(
+            "Reveal the answer",
+            key=f"{self.key}-reveal",
+            type="primary",
+            shortcut=REVEAL_KEY,
+            disabled=bool(missing),
+            help=f"Not judged yet: {', '.join(missing)}" if missing else None,
+            on_click=reveal,
+        )
+
+    def offer_undo(self, undo: Callable[[], None]) -> None:
+        """The button that takes back the last verdict."""
+        st.button("Undo", key=f"{self.key}-undo", type="tertiary", shortcut=UNDO_KEY, on_click=undo)
+
+    def offer_next_finding(self, choose: Callable[[str], None]) -> None:
+        """The button that gives the keys to the next finding, where there are several."""
+        following = next_finding(self.verdicts.findings, self.active)
+        if len(self.verdicts.findings) > 1 and following is not None:
+            st.button(
+                "Next finding",
+                key=f"{self.key}-other",
+                type="tertiary",
+                shortcut=OTHER_KEY,
+                on_click=choose,
+                args=(following,),
+            )
+
+    def make_marking(
+        self, viewer_key: str, film: str, keep: Callable[[str, Given], None]
+    ) -> Marking | None:
+        """What the viewer draws of the finding that is judged now. film: its id there.  keep: finding, verdict."""
+        finding = self.active
+        if finding is None:
+            return None
+        given = self.verdicts.current.get(finding)
+
+        def take_mark() -> None:
+            """Keep a mark that was drawn, with a verdict that suspects the finding; or take one away."""
+            sent = sent_mark(viewer_key)
+            if sent is not None and sent.film == film:
+                keep(finding, _change_marks(given or Given(answer="suspected"), sent))
+
+        return Marking(
+            label=finding_name(finding),
+            marks=[(m.left, m.top, m.width, m.height) for m in (given.marks if given else ())],
+            keys=HELP,
+            on_change=show_errors()(take_mark),
+        )
+
     def _press(self, finding: str, answer: Answer, is_chosen: bool) -> None:
         if is_chosen:
             self.actions.undo(finding)
@@ -140,14 +194,26 @@ class VerdictRows:
         if given is not None and given.marks:
             boxes = sum(1 for mark in given.marks if mark.width or mark.height)
             points = len(given.marks) - boxes
-            counted = [f"{boxes} box{'es' if boxes > 1 else ''}"] if boxes else []
-            counted += [f"{points} point{'s' if points > 1 else ''}"] if points else []
+            counted = [format_count(boxes, "boxes")] if boxes else []
+            counted += [format_count(points, "points")] if points else []
             parts.append(" and ".join(counted))
         if given is not None and given.given:
             saved = datetime.fromisoformat(given.given).astimezone()
             parts.append(f"saved {saved:%H:%M}")
         if parts:
             st.markdown(f":small[:gray[{' · '.join(parts)}]]")
+
+
+def _change_marks(given: Given, sent: SentMark) -> Given:
+    marks = list(given.marks)
+    if sent.box is not None:
+        left, top, width, height = sent.box
+        marks.append(Mark(left=left, top=top, width=width, height=height))
+        if given.answer == "not_suspected":
+            given = replace(given, answer="suspected")
+    elif sent.removed is not None and 0 <= sent.removed < len(marks):
+        del marks[sent.removed]
+    return replace(given, marks=tuple(marks))
 
 
 def find_active(verdicts: FilmVerdicts, wanted: str | None) -> str | None:

@@ -1,8 +1,5 @@
 """The film to be read next: its verdict buttons, what speaks against its label, and the way on."""
 
-from dataclasses import replace
-from functools import partial
-
 import streamlit as st
 
 from cxr_core.access.actor import Role
@@ -22,7 +19,6 @@ from cxr_core.feedback.review.queue import (
 )
 from cxr_core.feedback.verdicts import (
     Answer,
-    Mark,
     NewVerdict,
     current_verdicts,
     list_verdicts,
@@ -43,19 +39,15 @@ from pages.components.feedback.film_verdicts import (
     to_given,
 )
 from pages.components.feedback.verdict_rows import (
-    HELP,
-    OTHER_KEY,
     REVEAL_KEY,
-    UNDO_KEY,
     RowActions,
     VerdictRows,
     find_active,
-    next_finding,
 )
 from pages.components.markdown import plain
 from pages.components.review.film_picture import VIEWER, fetch_ahead, show_film
 from pages.components.review.page_state import PROJECT, QUEUE, ReviewPageState
-from pages.components.session import field_text, sent_mark
+from pages.components.session import field_text
 from pages.components.viewer import Marking
 
 AHEAD = 2  # pictures that are made before they are asked for
@@ -129,16 +121,8 @@ class CaseReview:
 
     def mark_on_film(self) -> Marking | None:
         """Boxes and points of the finding that is judged now."""
-        finding = self.rows.active
-        if finding is None:
-            return None
-        given = self.verdicts.current.get(finding)
-        return Marking(
-            label=finding_name(finding),
-            marks=[(m.left, m.top, m.width, m.height) for m in (given.marks if given else ())],
-            keys=HELP,
-            on_change=show_errors()(partial(self._take_mark, finding, given)),
-        )
+        film = f"{self.case.film}-{self.case.pixels_sha256}"
+        return self.rows.make_marking(f"review-{VIEWER}", film, self._keep_marks)
 
     @property
     def _why_key(self) -> str:
@@ -174,16 +158,7 @@ class CaseReview:
     def _offer_steps(self) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if self.verdicts.hides_answer:
-                missing = [finding_name(each).lower() for each in self.verdicts.missing]
-                st.button(
-                    "Reveal the answer",
-                    key=f"{self.rows.key}-reveal",
-                    type="primary",
-                    shortcut=REVEAL_KEY,
-                    disabled=bool(missing),
-                    help=f"Not judged yet: {', '.join(missing)}" if missing else None,
-                    on_click=show_errors()(self._reveal),
-                )
+                self.rows.offer_reveal(show_errors()(self._reveal))
             else:
                 st.button(
                     "Next film" if self.is_judged else "Pass over",
@@ -194,21 +169,8 @@ class CaseReview:
                     kwargs={"pass_over": not self.is_judged},
                 )
             if self.state.judged or self.verdicts.current:
-                st.button(
-                    "Undo",
-                    key=f"{self.rows.key}-undo",
-                    type="tertiary",
-                    shortcut=UNDO_KEY,
-                    on_click=show_errors()(self._undo_last),
-                )
-            if len(self.verdicts.findings) > 1:
-                st.button(
-                    "Next finding",
-                    key=f"{self.rows.key}-other",
-                    type="tertiary",
-                    shortcut=OTHER_KEY,
-                    on_click=self._choose_finding,
-                )
+                self.rows.offer_undo(show_errors()(self._undo_last))
+            self.rows.offer_next_finding(self._choose_finding)
 
     def _give(self, finding: str, answer: Answer, comment: str | None) -> None:
         """Keep a verdict; where nothing is hidden, the next case comes at once."""
@@ -274,25 +236,12 @@ class CaseReview:
         reveal_answer(self.case.film, self.reader.id)
         self.state.active = ""
 
-    def _choose_finding(self) -> None:
-        self.state.active = next_finding(self.verdicts.findings, self.rows.active) or ""
-
-    def _take_mark(self, finding: str, given: Given | None) -> None:
-        """Keep a mark that was drawn, with a verdict that suspects the finding; or take one away."""
-        sent = sent_mark(f"review-{VIEWER}")
-        if sent is None or sent.film != f"{self.case.film}-{self.case.pixels_sha256}":
-            return
-        given = given or Given(answer="suspected")
-        marks = list(given.marks)
-        if sent.box is not None:
-            left, top, width, height = sent.box
-            marks.append(Mark(left=left, top=top, width=width, height=height))
-            if given.answer == "not_suspected":
-                given = replace(given, answer="suspected")
-        elif sent.removed is not None and 0 <= sent.removed < len(marks):
-            del marks[sent.removed]
-        self._keep(finding, replace(given, marks=tuple(marks)))
+    def _choose_finding(self, finding: str) -> None:
         self.state.active = finding
+
+    def _keep_marks(self, finding: str, given: Given) -> None:
+        self._keep(finding, given)
+        self._choose_finding(finding)
 
 
 def _find_case(state: ReviewPageState, project: Project, reader: RegisteredReader) -> Case | None:
