@@ -11,15 +11,14 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock, Timeout
 
 from cxr_core.access.actor import Role
 from cxr_core.access.permission import perform_action
@@ -31,10 +30,10 @@ from cxr_core.workspace.json_files import write_json
 from cxr_core.workspace.json_record import Fraction, JsonRecord, read_record_file
 from cxr_core.workspace.jsonl import utc_now
 from cxr_core.workspace.paths import workspace
+from cxr_core.workspace.process_lock import hold_folder
 
 REFERENCE = "labels:"  # what a layer's name begins with where a folder or a dataset could stand
 NAME = r"\w[\w.+-]{0,79}"
-LOCK_WAIT_S = 10.0
 SCHEMA: Literal[1] = 1
 Label = Literal[0, 1]
 LABEL_NAMES = {1: "present", 0: "absent", None: "unknown"}
@@ -164,7 +163,7 @@ def save_layer(
         note=note.strip(),
         decisions=ordered,
     )
-    with _hold_layers():
+    with hold_folder(layers_folder()):
         if _path_of(name).exists():
             raise DataError(
                 f"there is a label layer named {name} already; runs may name it, so choose another name"
@@ -200,7 +199,7 @@ def list_layers(dataset: str | None = None) -> list[LabelLayer]:
 @perform_action("deletion of a label layer", Role.ADMIN)
 def delete_layer(name: str) -> None:
     """Remove a layer; the data's own labels were never touched. One that is gone already is no error."""
-    with _hold_layers():
+    with hold_folder(layers_folder()):
         _path_of(name).unlink(missing_ok=True)
 
 
@@ -372,21 +371,3 @@ def _list_names() -> list[str]:
 
 def _path_of(name: str) -> Path:
     return layers_folder() / f"{name}.json"
-
-
-@contextmanager
-def _hold_layers() -> Iterator[None]:
-    """One process at a time writes layers. Raises DataError for a disk that refuses it, or a writer that hangs."""
-    folder = layers_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=LOCK_WAIT_S):
-            yield
-    except Timeout as error:
-        raise DataError(
-            f"another program is writing {folder}; wait until it has ended, and try again"
-        ) from error
-    except OSError as error:
-        raise DataError(
-            f"{folder} cannot be written: {error.strerror}. Free space or allow writing there"
-        ) from error

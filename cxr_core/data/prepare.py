@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
-from filelock import FileLock, Timeout
 
 from cxr_core.access.actor import Role
 from cxr_core.access.permission import perform_action
@@ -62,10 +61,9 @@ from cxr_core.workspace.atomic import atomic_files, temporary_path_beside
 from cxr_core.workspace.json_files import write_json
 from cxr_core.workspace.log import add_details, log_task
 from cxr_core.workspace.paths import printable
-from cxr_core.workspace.process_lock import wait_for_lock
+from cxr_core.workspace.process_lock import hold_folder, wait_for_lock
 
 WAITING = "waiting for another preparation"
-LOCK_WAIT_S = 10.0
 LATERAL_FLAG = r"(?:^|\|)lateral_view(?:\||$)"  # the quality flag of films whose DICOM tags name a lateral view
 # The manifest's columns that decoding fills, and the cache's names for them.
 DECODED_COLUMNS = {
@@ -223,7 +221,7 @@ def open_registered(names: Sequence[str | Path]) -> Manifest:
 
 def record_decision(dataset: Dataset, code: str, action: Action, note: str = "") -> Dataset:
     """Record a decision about an issue; excluded films are left out from then on. Raises DataError for a wrong code."""
-    with _hold_registry():
+    with hold_folder(registry.datasets_folder()):
         current = Dataset.load(dataset.folder)
         issues = current.load_issues()
         decision = decide_issue(issues, code, action, note, _utc_seconds())
@@ -234,7 +232,7 @@ def record_decision(dataset: Dataset, code: str, action: Action, note: str = "")
 
 def withdraw_decision(dataset: Dataset, code: str) -> Dataset:
     """Remove the decisions about an issue."""
-    with _hold_registry():
+    with hold_folder(registry.datasets_folder()):
         current = Dataset.load(dataset.folder)
         remaining = tuple(decision for decision in current.decisions if decision.code != code)
         undecided = replace(current, decisions=remaining)
@@ -245,7 +243,10 @@ def withdraw_decision(dataset: Dataset, code: str) -> Dataset:
 @perform_action("deletion of a dataset", Role.ADMIN)
 def forget_dataset(folder: Path) -> None:
     """Remove a dataset, given by its folder in the registry, and its report; the films are never touched."""
-    with _hold_registry(), suppress(FileNotFoundError):  # somebody else has removed it
+    with (
+        hold_folder(registry.datasets_folder()),
+        suppress(FileNotFoundError),
+    ):  # somebody else has removed it
         # Out of sight in one step, so that nobody meets a part of it.
         shutil.rmtree(folder.rename(temporary_path_beside(folder)), ignore_errors=True)
 
@@ -391,19 +392,6 @@ def _write_quarantine(path: Path, manifest: Manifest) -> None:
 
 def _quarantined_rows(manifest: Manifest) -> pd.DataFrame:
     return manifest.table[manifest.table["status"].isin(["unreadable", "excluded", LEFT_OUT])]
-
-
-@contextmanager
-def _hold_registry() -> Iterator[None]:
-    """Lets one process at a time write the registry. Raises DataError when another one holds it for long."""
-    lock = _registry_lock_file()
-    try:
-        with _explain_errors(), FileLock(lock, timeout=LOCK_WAIT_S):
-            yield
-    except Timeout as error:
-        raise DataError(
-            f"another program is writing {lock.parent}; wait until it has ended, and try again"
-        ) from error
 
 
 def _registry_lock_file() -> Path:

@@ -7,15 +7,13 @@ A film is found again whatever its file, its row or its dataset is called now. F
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Literal
-
-from filelock import FileLock, Timeout
 
 from cxr_core.access.actor import Role
 from cxr_core.access.permission import perform_action
@@ -25,12 +23,12 @@ from cxr_core.presentation.wording import format_count
 from cxr_core.workspace.json_files import write_json
 from cxr_core.workspace.json_record import JsonRecord, read_record_file
 from cxr_core.workspace.paths import workspace
+from cxr_core.workspace.process_lock import hold_folder
 
 REFERENCE = (
     "subset:"  # what a subset's name begins with where a folder or a dataset could stand as well
 )
 NAME = r"\w[\w.+-]{0,79}"
-LOCK_WAIT_S = 10.0
 SCHEMA: Literal[1] = 1
 
 
@@ -105,7 +103,7 @@ def save_subset(
         note=note.strip(),
         films=tuple(sorted(map(str, hashes))),
     )
-    with _hold_subsets():
+    with hold_folder(subsets_folder()):
         if _path_of(name).exists():
             raise DataError(f"there is a subset named {name} already; choose another name")
         write_json(_path_of(name), record.to_json(), durable=True)
@@ -141,7 +139,7 @@ def list_subsets() -> list[Subset]:
 @perform_action("deletion of a subset", Role.ADMIN)
 def delete_subset(name: str) -> None:
     """Remove a subset; its films are not touched. One that is gone already is no error."""
-    with _hold_subsets():
+    with hold_folder(subsets_folder()):
         _path_of(name).unlink(missing_ok=True)
 
 
@@ -202,21 +200,3 @@ def _path_of(name: str) -> Path:
 def subsets_folder() -> Path:
     """The folder of all subsets."""
     return workspace() / "subsets"
-
-
-@contextmanager
-def _hold_subsets() -> Iterator[None]:
-    """One process at a time writes subsets. Raises DataError for a disk that refuses it, or a writer that hangs."""
-    folder = subsets_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=LOCK_WAIT_S):
-            yield
-    except Timeout as error:
-        raise DataError(
-            f"another program is writing {folder}; wait until it has ended, and try again"
-        ) from error
-    except OSError as error:
-        raise DataError(
-            f"{folder} cannot be written: {error.strerror}. Free space or allow writing there"
-        ) from error

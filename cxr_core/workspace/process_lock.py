@@ -10,6 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from cxr_core.errors import DataError
 from cxr_core.workspace.atomic import remove_unfinished
 from cxr_core.workspace.json_files import read_json_object, write_json
 from cxr_core.workspace.process_id import ProcessId, current_process
@@ -37,6 +38,27 @@ def hold_lock(path: Path, wait_s: float = 0.0) -> Iterator[bool]:
         with suppress(OSError):  # a holder that has ended counts for none
             _holder_file(path).unlink(missing_ok=True)
         lock.release()
+
+
+@contextmanager
+def hold_folder(folder: Path, wait_s: float = 10.0) -> Iterator[None]:
+    """Let one process at a time write a folder of the workspace, which is created where it is missing.
+
+    wait_s: how long to wait for another writer. Raises DataError for one that hangs, or a disk that refuses it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock", timeout=wait_s):
+            yield
+    except Timeout as error:
+        raise DataError(
+            f"another program is writing {folder}; wait until it has ended, and try again"
+        ) from error
+    except OSError as error:
+        raise DataError(
+            f"{folder} cannot be written: {error.strerror}. Free space, allow writing there, or set CXR_WORKSPACE to "
+            "another folder"
+        ) from error
 
 
 @contextmanager
