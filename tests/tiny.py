@@ -19,6 +19,7 @@ from cxr_core.models.card import (
 )
 from cxr_core.models.networks.architectures import FilmClassifier, build_network
 from cxr_core.models.store import save_model
+from cxr_core.training.recipe.recipe import Recipe
 
 ARGUMENTS: dict[str, Any] = {
     "backbone": "mobilenetv3_small_050",
@@ -28,6 +29,23 @@ ARGUMENTS: dict[str, Any] = {
     "head": "averaged",
     "neck": 8,
 }
+
+# A run that ends within seconds and learns what `lit_films` draws.
+TINY_RECIPE = Recipe(
+    name="tiny",
+    summary="A test.",
+    model="tiny",
+    findings=("pneumonia",),
+    backbone="mobilenetv3_small_050",
+    init="scratch",
+    neck=8,
+    input_side=64,
+    channels=1,
+    epochs=1,
+    batch_size=8,
+    learning_rate=3e-3,
+    validation_share=0.3,
+)
 
 
 def tiny_card(

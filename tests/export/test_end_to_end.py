@@ -15,27 +15,12 @@ from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.segmenter import Segmenter
 from cxr_core.scale.export import check, export, films
 from cxr_core.training.fit import FitOptions, fit
-from cxr_core.training.recipe.recipe import Recipe
 from tests.export.conftest import show_nothing
 from tests.lit_films import lit_films
 from tests.models.networks.test_segmenter import ARGUMENTS, CARD
+from tests.tiny import TINY_RECIPE
 from train.verbs.export import main
 
-RECIPE = Recipe(
-    name="tiny",
-    summary="A test.",
-    model="tiny",
-    findings=("pneumonia",),
-    backbone="mobilenetv3_small_050",
-    init="scratch",
-    neck=8,
-    input_side=64,
-    channels=1,
-    epochs=1,
-    batch_size=8,
-    learning_rate=3e-3,
-    validation_share=0.3,
-)
 LEAST = 10  # films that an export is checked on here
 
 
@@ -48,7 +33,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Pa
         patch.setattr(check, "MIN_FILMS", LEAST)
         patch.setattr(films, "MIN_FILMS", LEAST)
         data = lit_films(place / "data", train=24, test=2)
-        fit(RECIPE, [data], FitOptions(report=lambda _: None, device="cpu"), run=place / "run")
+        fit(TINY_RECIPE, [data], FitOptions(report=lambda _: None, device="cpu"), run=place / "run")
         yield place / "run" / "model", data
 
 

@@ -13,26 +13,11 @@ from cxr_core.site.learnt_films import read_learnt_films
 from cxr_core.site.profile_store import load_profile
 from cxr_core.site.validation_scores import read_validation_scores
 from cxr_core.training.fit import FitOptions, fit
-from cxr_core.training.recipe.recipe import Recipe
 from tests.lit_films import lit_films
+from tests.tiny import TINY_RECIPE
 from train.accept import main
 
 pytestmark = pytest.mark.training
-RECIPE = Recipe(
-    name="tiny",
-    summary="A test.",
-    model="tiny",
-    findings=("pneumonia",),
-    backbone="mobilenetv3_small_050",
-    init="scratch",
-    neck=8,
-    input_side=64,
-    channels=1,
-    epochs=1,
-    batch_size=8,
-    learning_rate=3e-3,
-    validation_share=0.3,
-)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +28,7 @@ def trained(tmp_path_factory):
         patch.setenv("CXR_WORKSPACE", str(place / "workspace"))
         data = lit_films(place / "data", train=24, test=30)
         run = place / "run"
-        fit(RECIPE, [data], FitOptions(report=lambda _: None, device="cpu"), run=run)
+        fit(TINY_RECIPE, [data], FitOptions(report=lambda _: None, device="cpu"), run=run)
     return run, data
 
 

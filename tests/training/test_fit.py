@@ -24,25 +24,15 @@ from cxr_core.training.runs.manifest import RunManifest
 from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.workspace.paths import RECIPES
 from tests.lit_films import lit_films
+from tests.tiny import TINY_RECIPE
 from train.evaluate import main as evaluate
 from train.fit import main as fit_command
 
 pytestmark = pytest.mark.training
 
-TINY = Recipe(
-    name="tiny",
-    summary="A test.",
-    model="tiny",
-    findings=("pneumonia",),
-    backbone="mobilenetv3_small_050",
-    init="scratch",
-    neck=8,
-    input_side=64,
-    channels=1,
+TINY = replace(
+    TINY_RECIPE,
     epochs=2,
-    batch_size=8,
-    learning_rate=3e-3,
-    validation_share=0.3,
     population="children aged 1 to 5",
     population_age_min=1,
     population_age_max=5,

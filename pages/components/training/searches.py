@@ -23,6 +23,7 @@ from cxr_core.presentation.wording import (
 from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.training.job_state import state_badge
+from pages.components.training.live_runs import apply_action
 from pages.components.training.page_state import TrainPageState
 
 if TYPE_CHECKING:
@@ -224,7 +225,7 @@ def _offer_stop(state: TrainPageState, job: Job) -> None:
         "Stop",
         icon=":material/stop:",
         key=f"stop-{job.id}",
-        on_click=_apply,
+        on_click=apply_action,
         args=(state, actions.stop_job, job.id),
     )
 
@@ -236,17 +237,10 @@ def _offer_continue(state: TrainPageState, search: SearchFolder, job: Job) -> No
         "Continue",
         icon=":material/resume:",
         key=f"continue-{job.id}",
-        on_click=_apply,
+        on_click=apply_action,
         args=(state, actions.submit_again, job.id),
         help="The search goes on where it was; no trial is repeated.",
     )
-
-
-def _apply(state: TrainPageState, action: object, job: str) -> None:
-    try:
-        action(job)  # type: ignore[operator]
-    except SilhouetteError as error:
-        state.error = str(error)
 
 
 def _describe_figure(trial: TrialResult) -> str:
