@@ -1,5 +1,7 @@
 """Data: register datasets, read the issues that the checks found, and explore their figures and films."""
 
+from functools import partial
+
 import streamlit as st
 
 from cxr_core.access.actor import Role
@@ -22,8 +24,9 @@ from pages.components.error_boundary import show_errors
 from pages.components.session import data_page_state
 from pages.components.sign_in.door import may_open
 from pages.components.streamlit_internals import require_app_frame
+from pages.components.tabs import show_tabs
 
-VIEWS = {CHECKS: show_checks, LABELS: show_labels, EXPLORE: show_explorer, SPLITS: show_splits}
+TABS = {CHECKS: show_checks, LABELS: show_labels, EXPLORE: show_explorer, SPLITS: show_splits}
 
 
 @show_errors()
@@ -46,16 +49,12 @@ def page() -> None:
         return
     with show_errors():
         show_overview(state, dataset, contents)
-    read_tab(state, tuple(VIEWS))
+    read_tab(state, tuple(TABS))
     read_filters(state, contents.listed.index)
-    tabs = st.tabs(list(VIEWS), default=state.view, key=state.widget_key("view"), on_change="rerun")
-    for (name, show), tab in zip(VIEWS.items(), tabs, strict=True):
-        if tab.open:
-            state.view = name
-            with tab, show_errors():
-                show(state, dataset, contents)
+    shown = {name: partial(show, state, dataset, contents) for name, show in TABS.items()}
+    show_tabs(state, shown, "data-tab")
     write_tab(state)
-    if state.view != EXPLORE:
+    if state.tab != EXPLORE:
         clear_filters()
 
 

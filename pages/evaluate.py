@@ -40,6 +40,7 @@ from pages.components.evaluation.tabs.training import show_training_curves
 from pages.components.session import evaluate_page_state
 from pages.components.sign_in.door import may_open
 from pages.components.streamlit_internals import require_app_frame
+from pages.components.tabs import show_tabs
 
 TABS = (
     FIRST_TAB,
@@ -105,20 +106,8 @@ def show_evaluation(
         lambda: show_readers(state, finding),
         lambda: show_training_curves(state, evaluation),
     )
-    show_tabs(state, dict(zip(TABS, contents, strict=True)))
+    show_tabs(state, dict(zip(TABS, contents, strict=True)), "evaluate-tab")
     write_address(state, chosen.name)
-
-
-def show_tabs(state: EvaluatePageState, contents: dict[str, Callable[[], None]]) -> None:
-    """The tabs; only the open one is computed."""
-    tabs = st.tabs(
-        list(contents), default=state.default_tab, key=state.widget_key("tab"), on_change="rerun"
-    )
-    for (name, show), tab in zip(contents.items(), tabs, strict=True):
-        if tab.open:
-            state.tab = name
-            with tab, show_errors():
-                show()
 
 
 require_app_frame("evaluate")

@@ -19,7 +19,6 @@ from pages.components.review.page_state import (
     PROJECT,
     QUEUE,
     READ,
-    VIEWS,
     ReviewPageState,
 )
 from pages.components.review.projects import choose_project, describe_project, show_project
@@ -28,6 +27,7 @@ from pages.components.review.reading import show_reading
 from pages.components.session import read_page_state, review_page_state
 from pages.components.sign_in.door import may_open
 from pages.components.streamlit_internals import require_app_frame
+from pages.components.tabs import show_tabs
 
 INTRODUCTION = (
     "Here readers look at films again where label, model and readers differ, settle what they disagree on, and put "
@@ -65,9 +65,6 @@ def page() -> None:
 
 def show_views(state: ReviewPageState, project: Project, reader: RegisteredReader) -> None:
     """The parts of the page; only the open one is computed."""
-    tabs = st.tabs(
-        list(VIEWS), default=state.default_view, key=state.widget_key("view"), on_change="rerun"
-    )
     contents: dict[str, Callable[[], None]] = {
         READ: lambda: show_reading(state, project, reader),
         QUEUE: lambda: show_queue(state, project, reader),
@@ -75,12 +72,7 @@ def show_views(state: ReviewPageState, project: Project, reader: RegisteredReade
         LABELS: lambda: show_decided_labels(state, project),
         PROJECT: lambda: show_project(state, project),
     }
-    for (name, show), tab in zip(contents.items(), tabs, strict=True):
-        if not tab.open:
-            continue
-        state.view = name
-        with tab, show_errors():
-            show()
+    show_tabs(state, contents, "review-tab")
 
 
 def _show_messages(state: ReviewPageState) -> None:

@@ -31,6 +31,7 @@ from pages.components.site.recalibration import offer_recalibration, show_recali
 from pages.components.site.selection import Question, choose_question
 from pages.components.site.watching import show_watching
 from pages.components.streamlit_internals import require_app_frame
+from pages.components.tabs import show_tabs
 
 INTRODUCTION = (
     "Here a model is tested on films of your own hospital before its numbers are believed there, and recalibrated "
@@ -59,14 +60,7 @@ def page() -> None:
         HISTORY: lambda: show_history(question),
         ARCHIVE: lambda: show_archive(state),
     }
-    tabs = st.tabs(
-        list(contents), default=state.tab, key=state.widget_key("tab"), on_change="rerun"
-    )
-    for (name, show), tab in zip(contents.items(), tabs, strict=True):
-        if tab.open:
-            state.tab = name
-            with tab, show_errors():
-                show()
+    show_tabs(state, contents, "site-tab")
 
 
 def show_acceptance(state: SitePageState, question: Question) -> None:

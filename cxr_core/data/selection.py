@@ -12,7 +12,7 @@ from cxr_core.data.checks.issue import Issue
 from cxr_core.data.checks.issue_kinds import ISSUES
 from cxr_core.data.identifiers import canonical_patient
 from cxr_core.data.manifest import NO_SPLIT, SPLITS, Manifest
-from cxr_core.presentation.wording import finding_name, format_count
+from cxr_core.presentation.wording import finding_in_sentence, format_count
 
 UNKNOWN = "unknown"
 SEXES = ("F", "M")
@@ -102,9 +102,9 @@ class Selection:
         return dict(self._phrases())
 
     def _phrases(self) -> Iterator[tuple[str, str]]:
-        findings = [f"{finding_name(self.finding).lower()} {self.label}"] if self.finding else []
+        findings = [f"{finding_in_sentence(self.finding)} {self.label}"] if self.finding else []
         if self.also:
-            findings.append(f"{finding_name(self.also).lower()} positive")
+            findings.append(f"{finding_in_sentence(self.also)} positive")
         if findings:
             yield "finding", " and ".join(findings)
         if self.age_unknown:

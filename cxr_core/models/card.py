@@ -21,7 +21,7 @@ from cxr_core.models.confident_normal import ConfidentNormal
 from cxr_core.models.figures import CardMetrics, recorded_figure
 from cxr_core.models.label_noise import LabelNoise, LabelRepair
 from cxr_core.models.resolution import ResolutionFigures
-from cxr_core.presentation.wording import finding_name
+from cxr_core.presentation.wording import finding_in_sentence, finding_name
 from cxr_core.workspace.json_files import Json, parse_json
 from cxr_core.workspace.json_record import AsWritten, Count, Fraction, parse_record
 
@@ -435,6 +435,11 @@ class ModelCard(JsonCard):
         """The display name of one of the card's findings; one that the card defines is marked as locally defined."""
         definition = self.find_definition(finding)
         return definition.marked_name if definition else finding_name(finding)
+
+    def finding_in_sentence(self, finding: str) -> str:
+        """One of the card's findings as a noun within a sentence."""
+        definition = self.find_definition(finding)
+        return definition.marked_name.lower() if definition else finding_in_sentence(finding)
 
     def calibration_prevalence(self, finding: str) -> float | None:
         """The share of films with the finding among those that calibrated its probability; None where not recorded."""

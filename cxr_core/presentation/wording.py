@@ -43,6 +43,7 @@ WITH_RATIO = (
 )
 CURVE_SPELLINGS = {"auroc": "AUROC", "f1": "F1", "dice": "Dice", "iou": "IoU"}
 # Words for findings that a film does not have, but is.
+IN_A_SENTENCE = {ABNORMALITY: "abnormality"}
 OF_ONE_FILM = {ABNORMALITY: "is abnormal"}
 OF_SEVERAL_FILMS = {ABNORMALITY: "are abnormal"}
 CALLED_BY_READERS = {ABNORMALITY: "abnormal"}
@@ -90,6 +91,11 @@ def finding_name(key: str) -> str:
     except SettingsError:  # a damaged file keeps no page from naming the others
         finding = None
     return finding.marked_name if finding else key.replace("_", " ").capitalize()
+
+
+def finding_in_sentence(key: str) -> str:
+    """A finding as a noun within a sentence: `films with pleural thickening`, `films free of abnormality`."""
+    return IN_A_SENTENCE.get(key) or finding_name(key).lower()
 
 
 def operating_point_name(key: str) -> str:

@@ -3,7 +3,7 @@
 from cxr_core.errors import ModelError, RecordError
 from cxr_core.models.card import ModelCard
 from cxr_core.models.figures import Localisation, MeanFigure, recorded_localisation
-from cxr_core.presentation.wording import finding_name, format_count
+from cxr_core.presentation.wording import finding_in_sentence, format_count
 
 MAJORITY = 0.5  # of the boxes
 
@@ -20,7 +20,7 @@ def describe_heatmap(card: ModelCard, finding: str) -> str | None:
     pointing = localisation.pointing[0]
     shares = (
         f"on {format_count(localisation.films, 'films')} where a reader drew a box around "
-        f"{finding_name(finding).lower()}, the map's strongest point lay in it on "
+        f"{finding_in_sentence(finding)}, the map's strongest point lay in it on "
         f"{_format_share(pointing.hit)}, the middle of the image on {_format_share(pointing.centre)}"
     )
     if _lies_above(pointing.minus_centre, 0):

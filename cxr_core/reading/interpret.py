@@ -10,7 +10,12 @@ from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.findings import RATIO_LIMIT, sort_for_display
 from cxr_core.models.card import ModelCard
 from cxr_core.models.label_noise import LabelNoise
-from cxr_core.presentation.wording import call_name, finding_name, format_percent, format_ratio
+from cxr_core.presentation.wording import (
+    call_name,
+    finding_in_sentence,
+    format_percent,
+    format_ratio,
+)
 from cxr_core.reading.cardiothoracic.contours import Line
 from cxr_core.reading.cardiothoracic.fusion import fuse_probability
 from cxr_core.reading.cardiothoracic.ratio import (
@@ -520,7 +525,7 @@ def _describe_disagreement(measurement: Measurement, side: str, finding: Finding
     percent = format_percent(finding.probability or 0.0)
     disagreement = (
         f"CTR and model disagree: {ratio} lies {side} {RATIO_LIMIT:.2f}, while "
-        f"{finding_name(MEASURED_FINDING).lower()} is {call_name(finding.call)} by {finding.model} ({percent})."
+        f"{finding_in_sentence(MEASURED_FINDING)} is {call_name(finding.call)} by {finding.model} ({percent})."
     )
     if side == "above" and measurement.reasons:
         return f"{disagreement} The view or the age may be why the CTR is large."

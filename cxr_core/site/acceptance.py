@@ -16,7 +16,7 @@ from cxr_core.data.summary import wilson_interval
 from cxr_core.decisions import DECISIONS
 from cxr_core.models.card import ModelCard
 from cxr_core.models.figures import MeanFigure
-from cxr_core.presentation.wording import finding_name, format_count, format_percent
+from cxr_core.presentation.wording import finding_in_sentence, format_count, format_percent
 from cxr_core.reading.calibration import log_odds
 from cxr_core.reading.decision import find_thresholds
 from cxr_core.site.local_films import LeftOutFilm, LocalFilms, describe_left_out
@@ -247,7 +247,7 @@ def _describe_verdict(
     verdict: Verdict, local: LocalFilms, classes: Sequence[ClassComparison]
 ) -> str:
     """The verdict and what it rests on."""
-    name = finding_name(local.finding).lower()
+    name = finding_in_sentence(local.finding)
     if verdict == "too_few":
         found = local.of_class(0).count_patients()
         sentences = [

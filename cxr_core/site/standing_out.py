@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from cxr_core.models.card import ModelCard
-from cxr_core.presentation.wording import finding_name, format_percent
+from cxr_core.presentation.wording import finding_in_sentence, format_percent
 from cxr_core.reading.calibration import expit
 from cxr_core.site.local_films import LocalFilms
 from cxr_core.site.validation_scores import FindingScores
@@ -58,7 +58,7 @@ def _find_in_class(
 
 
 def _describe(films: LocalFilms, row: int, label: int) -> StandingOutFilm:
-    finding = finding_name(films.finding).lower()
+    finding = finding_in_sentence(films.finding)
     given, scored = (f"free of {finding}", f"with {finding}")[:: -1 if label else 1]
     log_odds, name = float(films.log_odds[row]), str(films.names[row])
     return StandingOutFilm(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cxr_core.data.film_set import FilmSet, load_film_set
 from cxr_core.data.manifest import Manifest
-from cxr_core.presentation.wording import finding_name
+from cxr_core.presentation.wording import finding_in_sentence
 from cxr_core.training.engine.augment import sample_augmentation
 from cxr_core.training.engine.learner import create_task, prepare_inputs
 from cxr_core.training.preconditions import load_registered_films
@@ -91,6 +91,6 @@ def _describe_labels(recipe: Recipe, labels: np.ndarray) -> str:
     words = []
     for key, label in zip(recipe.findings, labels, strict=False):
         if not np.isnan(label):
-            name = finding_name(key).lower()
+            name = finding_in_sentence(key)
             words.append(name if label else f"no {name}")
     return ", ".join(words)

@@ -9,7 +9,7 @@ from cxr_core.data.prepare import list_films, open_registered
 from cxr_core.data.references import apply_references, is_reference
 from cxr_core.data.sources.masks import has_masks
 from cxr_core.errors import DataError
-from cxr_core.presentation.wording import finding_name, format_count
+from cxr_core.presentation.wording import finding_in_sentence, format_count
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.run_data import select_population
 
@@ -56,9 +56,9 @@ def find_data_problem(recipe: Recipe, films: Manifest) -> str:
 def find_label_problem(recipe: Recipe, films: Manifest) -> str:
     """Why these films cannot teach the recipe's findings; empty when they can."""
     labels = films.table.reindex(columns=list(recipe.findings))
-    unlabelled = [finding_name(key).lower() for key in labels if labels[key].isna().all()]
+    unlabelled = [finding_in_sentence(key) for key in labels if labels[key].isna().all()]
     if unlabelled:
-        labelled = [finding_name(key).lower() for key in films.findings]
+        labelled = [finding_in_sentence(key) for key in films.findings]
         return (
             f"no film of these patients has a label for {', '.join(unlabelled)}, which the recipe predicts. Labelled: "
             f"{', '.join(labelled) or 'nothing'}. Choose a recipe for that, or data with these labels"
@@ -67,7 +67,7 @@ def find_label_problem(recipe: Recipe, films: Manifest) -> str:
         positives, negatives = (labels[key] == 1).sum(), (labels[key] == 0).sum()
         if not positives or not negatives:
             return (
-                f"these patients have {format_count(positives, 'films')} with {finding_name(key).lower()} and "
+                f"these patients have {format_count(positives, 'films')} with {finding_in_sentence(key)} and "
                 f"{negatives:,} without; training needs both. Give data that has both"
             )
     return ""

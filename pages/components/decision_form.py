@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import streamlit as st
 
 from cxr_core.decisions import ERRORS, SINGLE_THRESHOLDS
-from cxr_core.presentation.wording import decision_name, finding_name, have_finding
+from cxr_core.presentation.wording import (
+    decision_name,
+    finding_in_sentence,
+    finding_name,
+    have_finding,
+)
 from pages.components.markdown import plain
 from pages.components.session import (
     choose_prevalence,
@@ -81,7 +86,7 @@ def ask_prevalences(
         ask_prevalence(
             finding,
             default,
-            label=f"Prevalence of {finding_name(finding).lower()}, in %",
+            label=f"Prevalence of {finding_in_sentence(finding)}, in %",
             help_text=f"The share of your films that {have_finding(finding)}. It moves the probability, never the "
             f"verdict. {origin}",
             widget_key=f"{widget_key}-{finding}",

@@ -56,7 +56,7 @@ def show_card_dialog(card: ModelCard, finding: str) -> None:
 
 def show_card(card: ModelCard, finding: str) -> None:
     """What a model was trained on, its figures and its thresholds for one finding."""
-    name = plain(card.name_finding(finding).lower())
+    name = plain(card.finding_in_sentence(finding))
     st.markdown(f"**{plain(card.model)}** {plain(card.version)} · {name}")
     definition = card.describe_finding(finding)
     details = [

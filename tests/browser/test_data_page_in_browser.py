@@ -13,6 +13,7 @@ from filelock import FileLock
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.served_app import FAKE_READER, serve
+from tests.browser.tabs import click_through_tabs
 
 pytestmark = pytest.mark.browser
 
@@ -190,3 +191,8 @@ def test_same_seed_shuffles_films_in_the_same_order(page: Page, app: str, folder
     expect(cards.first).to_have_attribute("title", plain or "")
     page.get_by_text("Shuffled").click()
     expect(cards.first).to_have_attribute("title", shuffled or "")
+
+
+def test_each_click_on_a_tab_opens_it(page: Page, app: str, folder: Path) -> None:
+    prepare(page, app, folder)
+    click_through_tabs(page, ["Checks", "Labels", "Explore", "Splits"])

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.served_app import STREAMLIT, serve
+from tests.browser.tabs import click_through_tabs
 from tests.browser.test_read_page_in_browser import card_of
 
 pytestmark = pytest.mark.browser
@@ -98,3 +99,17 @@ def test_accept_recalibrate_install_read_and_revoke(page: Page, app: str, real_d
     go_to(page, "Read")
     expect(card_of(page, "pneumonia")).not_to_contain_text("ecalibrated", timeout=WAIT_MS)
     assert read_number(page) == before
+
+
+def test_each_click_on_a_tab_opens_it(page: Page, app: str) -> None:
+    page.goto(app)
+    go_to(page, "Site")
+    click_through_tabs(page, ["Acceptance", "Watching", "History", "Archive"])
+
+
+def test_films_are_declared_in_english(page: Page, app: str) -> None:
+    page.goto(app)
+    go_to(page, "Site")
+    page.get_by_role("combobox", name="Finding and model").click()
+    page.get_by_role("option", name=re.compile("abnormality-adults")).click()
+    expect(page.get_by_text("Films known to be free of abnormality")).to_be_visible()

@@ -52,7 +52,7 @@ def start(app: AppTest, reader: str = "Ada", view: str = "Read") -> AppTest:
 
 def show(app: AppTest, view: str) -> AppTest:
     state: ReviewPageState = app.session_state["review_page"]
-    state.switch_view(view)
+    state.switch_tab(view)
     app.run()
     assert not app.exception
     return app

@@ -37,7 +37,7 @@ def dataset(workspace: Path) -> str:
 
 def open_splits(app: AppTest) -> AppTest:
     open_page(app, "data")
-    app.session_state["data_page"].view = SPLITS
+    app.session_state["data_page"].tab = SPLITS
     app.session_state["data_page"].widget_generation += 1
     app.run()
     assert not app.exception

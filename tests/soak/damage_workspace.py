@@ -264,7 +264,6 @@ def list_views(workspace: Path, film: str) -> dict[str, View]:
                 "evaluate_page": EvaluatePageState(
                     has_read_address=True,
                     tab=tab,
-                    default_tab=tab,
                     film_filter=FilmFilter(outcome=None),
                     open_image=film,
                     opening_film=True,
@@ -280,7 +279,7 @@ def list_views(workspace: Path, film: str) -> dict[str, View]:
             page="data",
             states=lambda: {
                 "data_page": DataPageState(
-                    view=EXPLORE, open_image=film, opening_film=True, has_read_address=True
+                    tab=EXPLORE, open_image=film, opening_film=True, has_read_address=True
                 )
             },
         ),

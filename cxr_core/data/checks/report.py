@@ -12,7 +12,7 @@ from cxr_core.data.checks.issue_kinds import SEVERITIES, Severity
 from cxr_core.data.manifest import SplitCounts
 from cxr_core.data.sources.label_mapping import describe_mapping
 from cxr_core.presentation.html import render_template
-from cxr_core.presentation.wording import finding_name, format_count
+from cxr_core.presentation.wording import finding_in_sentence, format_count
 from cxr_core.workspace.json_files import JsonObject
 
 TEMPLATE = Path(__file__).parent / "templates" / "dataset_report.html.j2"
@@ -218,7 +218,7 @@ def _count_rows(counts: Mapping[str, SplitCounts]) -> list[list[str]]:
     findings = dict.fromkeys(key for split in splits for key in split.positives)
     for key in findings:
         numbers = [f"{split.positives.get(key, 0):,}" for split in splits]
-        rows.append([f"with {_lower_first(finding_name(key))}", *numbers])
+        rows.append([f"with {finding_in_sentence(key)}", *numbers])
     return rows
 
 

@@ -16,7 +16,7 @@ from scipy.special import stdtrit
 
 from cxr_core.data.checks.issue import Issue
 from cxr_core.data.manifest import Manifest
-from cxr_core.presentation.wording import finding_name, format_count
+from cxr_core.presentation.wording import finding_in_sentence, format_count
 
 CONFIDENCE = 0.95
 # Reported beyond 1.25 or 1/1.25. A cue of that strength, shared by half of the films, separates films with and without
@@ -138,7 +138,7 @@ class Association:
 
     @property
     def _finding_name(self) -> str:
-        return finding_name(self.finding).lower()
+        return finding_in_sentence(self.finding)
 
     @property
     def _interval(self) -> str:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from cxr_core.data.checks.issue import EXAMPLES, Issue
 from cxr_core.data.manifest import SPLITS, Manifest
-from cxr_core.presentation.wording import finding_name, format_count
+from cxr_core.presentation.wording import finding_in_sentence, format_count
 
 
 def find_patients_in_two_splits(films: Manifest) -> Iterator[Issue]:
@@ -64,4 +64,4 @@ def _describe_patient(table: pd.DataFrame, patient: str) -> str:
 
 
 def _list_findings(keys: list[str]) -> str:
-    return ", ".join(finding_name(key).lower() for key in keys)
+    return ", ".join(finding_in_sentence(key) for key in keys)

@@ -21,7 +21,7 @@ from cxr_core.data.splits.splits import (
     require_pixel_hashes,
 )
 from cxr_core.errors import DataError
-from cxr_core.presentation.wording import finding_name, format_count
+from cxr_core.presentation.wording import finding_in_sentence, format_count
 
 MAX_FOLDS = 100
 
@@ -165,8 +165,8 @@ def _require_patients(manifest: Manifest, folds: int, findings: Sequence[str]) -
     _require_count(len(np.unique(group)), folds, "patients")
     for key in findings:
         if key not in table:
-            raise DataError(f"the data has no labels for {finding_name(key).lower()}")
-        name = finding_name(key).lower()
+            raise DataError(f"the data has no labels for {finding_in_sentence(key)}")
+        name = finding_in_sentence(key)
         for label, words in ((1, f"patients with {name}"), (0, f"patients without {name}")):
             count = len(np.unique(group[(table[key] == label).to_numpy()]))
             _require_count(count, folds, words)

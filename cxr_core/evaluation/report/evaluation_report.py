@@ -44,6 +44,7 @@ from cxr_core.evaluation.report.subgroups import build_subgroup_blocks, build_vi
 from cxr_core.models.card import ModelCard
 from cxr_core.presentation.wording import (
     FITTED_HERE,
+    finding_in_sentence,
     finding_name,
     format_time,
     operating_point_name,
@@ -272,7 +273,7 @@ def _list_provenance(content: ReportContent) -> FactList:
         ("Terms of the data", content.data.terms),
         ("Evaluated", format_time(content.made)),
     ]
-    names = {key: finding_name(key).lower() for key in content.figures}
+    names = {key: finding_in_sentence(key) for key in content.figures}
     entries += [(f"Thresholds for {names[key]}", _list_thresholds(card, key)) for key in names]
     entries += [(f"Calibration for {names[key]}", card.calibration[key].source) for key in names]
     return FactList(entries)

@@ -34,7 +34,13 @@ from cxr_core.evaluation.segmentation.results import (
 )
 from cxr_core.models.figures import MeanFigure
 from cxr_core.models.segmenter_card import SegmenterCard
-from cxr_core.presentation.wording import finding_name, format_count, format_time, structure_name
+from cxr_core.presentation.wording import (
+    finding_in_sentence,
+    finding_name,
+    format_count,
+    format_time,
+    structure_name,
+)
 
 SCORE_NAMES = {"ratio": "Ratio", "classifier": "Classifier", "combined": "Both combined"}
 GROUP_NAMES = {
@@ -175,7 +181,7 @@ def _labels_section(score: RatioScores, roc: Mapping[str, Roc]) -> Section:
         Section(f"Films of {source}", _compare_scores(views))
         for source, views in score.sources.items()
     ]
-    title = f"As a score for {finding_name(score.finding).lower()}"
+    title = f"As a score for {finding_in_sentence(score.finding)}"
     return Section(title, blocks, by_source)
 
 

@@ -10,7 +10,7 @@ from cxr_core.models.card import ModelCard
 from cxr_core.models.card_file import AnyCard, is_segmenter, read_card, read_card_of
 from cxr_core.models.registry.registry import list_active_versions, list_classifiers
 from cxr_core.models.segmenter_card import SegmenterCard
-from cxr_core.presentation.wording import finding_name
+from cxr_core.presentation.wording import finding_in_sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +124,7 @@ def is_copy_of_other(folder: Path, card: ModelCard, active: Collection[str]) -> 
 
 def join_findings(findings: tuple[str, ...]) -> str:
     """The names of findings within a sentence: `cardiomegaly, effusion`."""
-    return ", ".join(finding_name(key).lower() for key in findings)
+    return ", ".join(finding_in_sentence(key) for key in findings)
 
 
 def _list_active_cards() -> Iterator[tuple[Path, ModelCard]]:

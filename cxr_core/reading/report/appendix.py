@@ -177,7 +177,7 @@ def _list_card_facts(card: ModelCard) -> Iterator[tuple[str, str]]:
     yield "SHA-256 of the weights", card.weights_sha256
     for finding in card.findings:
         yield (
-            f"Calibration of {card.name_finding(finding).lower()}",
+            f"Calibration of {card.finding_in_sentence(finding)}",
             card.calibration[finding].source,
         )
         noise, repair = card.label_noise.get(finding), card.label_repair.get(finding)
@@ -188,7 +188,7 @@ def _list_card_facts(card: ModelCard) -> Iterator[tuple[str, str]]:
         yield from _list_thresholds(card, finding)
         for of_finding in card.resolution.values():
             if finding in of_finding:
-                name = f"Size and file format, {card.name_finding(finding).lower()}"
+                name = f"Size and file format, {card.finding_in_sentence(finding)}"
                 yield name, of_finding[finding].describe()
     yield from _list_values("Training: ", content["training"])
     yield from _list_values("Figures: ", content["metrics"])

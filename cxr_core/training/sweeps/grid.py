@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cxr_core.errors import RecipeError, RunError, SilhouetteError
-from cxr_core.presentation.wording import finding_name
+from cxr_core.presentation.wording import finding_in_sentence
 from cxr_core.training.fit import FitOptions, fit, resume
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.run_data import absolute_folders, find_run, is_run_of
@@ -169,7 +169,7 @@ def _csv_row(entry: GridEntry, finding: str) -> list[object]:
 
 
 def _format_table(entries: Sequence[GridEntry], finding: str) -> list[str]:
-    name = finding_name(finding).lower()
+    name = finding_in_sentence(finding)
     lines = [
         f"F1 for {name} on the test split, with 95 % intervals by patient, and positive films of all.",
         "",

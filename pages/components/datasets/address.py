@@ -22,13 +22,13 @@ def read_tab(state: DataPageState, views: tuple[str, ...]) -> None:
     """Open the tab that the address names, the first time that this browser tab shows the page."""
     wanted = st.query_params.get(TAB, "")
     if not state.has_read_address:
-        state.view = next((view for view in views if view.lower() == wanted), state.view)
+        state.tab = next((view for view in views if view.lower() == wanted), state.tab)
 
 
 def write_tab(state: DataPageState) -> None:
     """Name the open tab in the address."""
-    if st.query_params.get(TAB) != state.view.lower():
-        st.query_params[TAB] = state.view.lower()
+    if st.query_params.get(TAB) != state.tab.lower():
+        st.query_params[TAB] = state.tab.lower()
 
 
 def read_filters(state: DataPageState, index: FilmIndex) -> None:

@@ -21,7 +21,7 @@ class DataPageState:
     picked: set[str] = field(default_factory=set)  # films ticked one by one, by image
     all_listed: bool = False  # every film listed, not only those that can be used
     shuffle_seed: int | None = None  # None: the order of the table
-    view: str = CHECKS
+    tab: str = CHECKS
     open_image: str | None = None  # the film in the dialog
     opening_film: bool = False  # the dialog was requested and is not on the screen yet
     selection_resets: dict[str, int] = field(default_factory=dict)  # by dimension of charts
@@ -34,8 +34,8 @@ class DataPageState:
     error: str = ""
 
     def switch_dataset(self, dataset: str) -> None:
-        """Show another dataset, from its first view."""
-        self.dataset, self.view, self.all_listed = dataset, CHECKS, False
+        """Show another dataset, from its first tab."""
+        self.dataset, self.tab, self.all_listed = dataset, CHECKS, False
         self.picked.clear()
         self.select_films(None)
 
@@ -70,13 +70,12 @@ class DataPageState:
 
     def explore_films(self, selection: Selection | None) -> None:
         """Switch from an issue to the films it concerns, whatever their status."""
-        self.view, self.all_listed = EXPLORE, True
+        self.tab, self.all_listed = EXPLORE, True
         self.select_films(selection)
 
     def show_labels(self) -> None:
         """Switch from an issue to the labels that it is about."""
-        self.view = LABELS
-        self.widget_generation += 1
+        self.tab = LABELS
 
     def widget_key(self, name: str) -> str:
         """The key of a widget that follows this state."""

@@ -27,8 +27,6 @@ class EvaluatePageState:
     finding: str | None = None
     view: str | None = None  # None: all films
     tab: str = FIRST_TAB
-    # The tab at the last new generation: a tab widget that gets another default forgets the reader's choice.
-    default_tab: str = FIRST_TAB
     threshold: float | None = None
     film_filter: FilmFilter | None = None
     previous_tab: str | None = None  # the tab whose chart was clicked
@@ -66,7 +64,6 @@ class EvaluatePageState:
     def switch_tab(self, tab: str) -> None:
         """Show another tab."""
         self.tab = tab
-        self._refresh_widgets()
 
     def open_film(self, image: str) -> None:
         """Open a film in the dialog at the next run."""
@@ -78,4 +75,3 @@ class EvaluatePageState:
 
     def _refresh_widgets(self) -> None:
         self.widget_generation += 1
-        self.default_tab = self.tab

@@ -7,7 +7,7 @@ from datetime import datetime
 import streamlit as st
 
 from cxr_core.feedback.verdicts import Answer, Mark, answer_of_agreement
-from cxr_core.presentation.wording import finding_name, format_count
+from cxr_core.presentation.wording import finding_in_sentence, finding_name, format_count
 from pages.components.error_boundary import show_errors
 from pages.components.feedback.film_verdicts import FilmVerdicts, Given
 from pages.components.markdown import plain
@@ -95,7 +95,7 @@ class VerdictRows:
 
     def offer_reveal(self, reveal: Callable[[], None]) -> None:
         """The button that shows the program's answer, once every finding is judged."""
-        missing = [finding_name(each).lower() for each in self.verdicts.missing]
+        missing = [finding_in_sentence(each) for each in self.verdicts.missing]
         st.button(
             "Reveal the answer",
             key=f"{self.key}-reveal",

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cxr_core.presentation.wording import finding_name, format_count
+from cxr_core.presentation.wording import finding_in_sentence, format_count
 from cxr_core.promotion.gate.checks import Check, Status
 from cxr_core.promotion.gate.verdict import OfficialTest, Verdict
 from pages.components.markdown import plain
@@ -56,7 +56,7 @@ def _make_row(check: Check, with_incumbent: bool) -> dict[str, str]:
 
 def _name_check(check: Check) -> str:
     name = check.name[:1].upper() + check.name[1:]
-    return f"{name}, {finding_name(check.finding).lower()}" if check.finding else name
+    return f"{name}, {finding_in_sentence(check.finding)}" if check.finding else name
 
 
 def _describe_official_test(test: OfficialTest) -> list[str]:
@@ -67,7 +67,7 @@ def _describe_official_test(test: OfficialTest) -> list[str]:
         if auroc is None or auroc.value is None or auroc.low is None or auroc.high is None:
             continue
         interval = f"{auroc.value:.3f} ({auroc.low:.3f} to {auroc.high:.3f})"
-        name = plain(finding_name(finding).lower())
+        name = plain(finding_in_sentence(finding))
         counts = f"{auroc.positives:,} positive of {format_count(auroc.n, 'films')}"
         sentences.append(f"Test films, {name}: AUROC {interval}, {counts}.")
     if sentences and test.uses is not None:

@@ -9,7 +9,7 @@ from cxr_core.feedback.adjudication import Dispute, adjudicate, list_disputes
 from cxr_core.feedback.projects import Project
 from cxr_core.feedback.readers import RegisteredReader
 from cxr_core.feedback.verdicts import Answer
-from cxr_core.presentation.wording import finding_name, format_count
+from cxr_core.presentation.wording import finding_in_sentence, finding_name, format_count
 from pages.components.error_boundary import show_errors
 from pages.components.feedback.verdict_rows import ANSWERS, KEYS, NAMES
 from pages.components.markdown import plain
@@ -88,5 +88,5 @@ def _settle(
         project, dispute.film, dispute.finding, reader.id, answer, field_text(why_key).strip()
     )
     record_action("adjudication", film=dispute.pixels_sha256)
-    name = finding_name(dispute.finding).lower()
+    name = finding_in_sentence(dispute.finding)
     state.message = f"Settled: {name} {answer.replace('_', ' ')}."

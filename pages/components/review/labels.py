@@ -10,7 +10,7 @@ from cxr_core.errors import DataError
 from cxr_core.feedback.consensus import list_judgements
 from cxr_core.feedback.layer import make_layer
 from cxr_core.feedback.projects import Project
-from cxr_core.presentation.wording import finding_name, format_count
+from cxr_core.presentation.wording import finding_in_sentence, format_count
 from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.review.page_state import ReviewPageState
@@ -111,4 +111,4 @@ def prepare_next_model(project: Project, layer: LabelLayer) -> None:
 
 def name_findings(project: Project) -> str:
     """The findings of a project, for people."""
-    return ", ".join(finding_name(key).lower() for key in project.findings)
+    return ", ".join(finding_in_sentence(key) for key in project.findings)

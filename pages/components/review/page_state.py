@@ -11,7 +11,6 @@ if TYPE_CHECKING:  # the first paint does without numpy
     from cxr_core.feedback.review.queue import Case
 
 READ, QUEUE, DISPUTES, LABELS, PROJECT = "Read", "Queue", "Disputes", "Labels", "Project"
-VIEWS = (READ, QUEUE, DISPUTES, LABELS, PROJECT)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -23,9 +22,7 @@ class ReviewPageState:
     """
 
     project_id: str = ""
-    view: str = READ
-    # The part at the last new generation: a tab widget that gets another default forgets the reader's choice.
-    default_view: str = READ
+    tab: str = READ
     case: Case | None = None
     passed: int | None = None
     judged: list[tuple[int, str]] = field(default_factory=list)
@@ -59,7 +56,7 @@ class ReviewPageState:
     def show_case(self, case: Case) -> None:
         """Display a case."""
         self.case, self.active = case, ""
-        self.switch_view(READ)
+        self.tab = READ
 
     def take_next(self, *, pass_over: bool = False) -> None:
         """Display the next case; pass_over: not this one again."""
@@ -67,11 +64,9 @@ class ReviewPageState:
             self.passed = self.case.position
         self.case, self.active = None, ""
 
-    def switch_view(self, view: str) -> None:
+    def switch_tab(self, tab: str) -> None:
         """Show another part of the page."""
-        if view != self.view:
-            self.view = view
-            self._refresh_widgets()
+        self.tab = tab
 
     def keep_layer(self, name: str) -> None:
         """A label layer was made: its form is emptied."""
@@ -84,4 +79,3 @@ class ReviewPageState:
 
     def _refresh_widgets(self) -> None:
         self.widget_generation += 1
-        self.default_view = self.view

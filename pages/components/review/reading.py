@@ -27,6 +27,7 @@ from cxr_core.feedback.verdicts import (
 )
 from cxr_core.presentation.wording import (
     call_name,
+    finding_in_sentence,
     finding_name,
     format_count,
     format_percent,
@@ -201,7 +202,7 @@ class CaseReview:
             )
         )
         record_action(ACTION, film=self.case.pixels_sha256)
-        name = finding_name(finding).lower()
+        name = finding_in_sentence(finding)
         self.state.message = f"Saved: {name} {given.answer.replace('_', ' ')}."
         self.state.warning = saved.warning
         self.state.active = ""
@@ -262,7 +263,7 @@ def _show_end(state: ReviewPageState, project: Project, reader: RegisteredReader
     page = list_queue(project, count=1, reader=reader.id)
     if not page.total:
         st.markdown("**The queue is empty.** Fill it first with the films that are worth reading.")
-        st.button("Fill the queue", type="primary", on_click=state.switch_view, args=(QUEUE,))
+        st.button("Fill the queue", type="primary", on_click=state.switch_tab, args=(QUEUE,))
         return
     passed = state.passed is not None
     st.markdown(
@@ -277,7 +278,7 @@ def _show_end(state: ReviewPageState, project: Project, reader: RegisteredReader
     with st.container(horizontal=True, gap="small"):
         if passed:
             st.button("Begin again", on_click=state.start_queue)
-        st.button("What was decided", type="primary", on_click=state.switch_view, args=(PROJECT,))
+        st.button("What was decided", type="primary", on_click=state.switch_tab, args=(PROJECT,))
 
 
 def _list_following(project: Project, reader: RegisteredReader, case: Case) -> list[Case]:

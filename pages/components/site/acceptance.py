@@ -48,7 +48,7 @@ def show_verdict(acceptance: Acceptance, in_use: ModelProfile | None) -> None:
 
 def show_comparison(state: SitePageState, compared: ComparedFilms) -> None:
     """Each class of the site's films against the validation films, then the films to look at and those left out."""
-    name = compared.card.name_finding(compared.local.finding).lower()
+    name = compared.card.finding_in_sentence(compared.local.finding)
     with st.container(horizontal=True, gap="large", key="site-classes"):
         for comparison in compared.acceptance.classes:
             with st.container(key=f"site-class-{comparison.label}"):

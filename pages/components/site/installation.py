@@ -99,7 +99,7 @@ def offer_installation(
     state: SitePageState, compared: ComparedFilms, fitted: FittedProfile
 ) -> None:
     """Ask for a reason, and for the prevalence where no step before needed it, and install what was fitted."""
-    name = plain(compared.card.name_finding(compared.local.finding).lower())
+    name = plain(compared.card.finding_in_sentence(compared.local.finding))
     own = compared.card.calibration_prevalence(compared.local.finding)
     prevalence = fitted.prevalence
     if prevalence is None:

@@ -30,7 +30,7 @@ def offer_recalibration(
     state: SitePageState, compared: ComparedFilms, in_use: ModelProfile | None
 ) -> None:
     """Ask how the films were picked, and fit; nothing is installed by it. in_use: the profile that is installed."""
-    name = plain(compared.card.name_finding(compared.local.finding).lower())
+    name = plain(compared.card.finding_in_sentence(compared.local.finding))
     patients = compared.local.count_patients()
     if patients < MIN_PATIENTS:
         st.caption(

@@ -31,7 +31,7 @@ class Question:
     @property
     def finding_name(self) -> str:
         """The finding within a sentence: `pneumonia`."""
-        return self.card.name_finding(self.finding).lower()
+        return self.card.finding_in_sentence(self.finding)
 
     @property
     def title(self) -> str:

@@ -8,7 +8,7 @@ import streamlit as st
 from cxr_core.errors import SilhouetteError
 from cxr_core.jobs.job import Job
 from cxr_core.jobs.status import find_evaluation
-from cxr_core.presentation.wording import finding_name, format_count
+from cxr_core.presentation.wording import finding_in_sentence, finding_name, format_count
 from cxr_core.training.sweeps.folds import (
     CrossValidation,
     list_cross_validations,
@@ -77,7 +77,7 @@ def _show_folds(
         }
         for key, values in figures.items():
             figure = values[number - 1]
-            row[f"AUROC, {finding_name(key).lower()}"] = figure.text if figure else ""
+            row[f"AUROC, {finding_in_sentence(key)}"] = figure.text if figure else ""
         rows.append(row)
     st.table(rows, border="horizontal", hide_header=False, hide_index=True)
 

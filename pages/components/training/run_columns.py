@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from cxr_core.jobs.job import Job
-from cxr_core.presentation.wording import finding_name, format_count
+from cxr_core.presentation.wording import finding_in_sentence, format_count
 from cxr_core.training.recipe.field_help import field_label
 from cxr_core.training.runs.compare import DESCRIPTIVE, format_setting
 from cxr_core.training.runs.figures import FIGURE_LABELS, RunFigure
@@ -81,7 +81,7 @@ def label_setting(name: str) -> str:
 
 def label_figure(split: str, finding: str, name: str) -> str:
     """`Validation AUROC, pneumonia`."""
-    words = finding_name(finding).lower() if finding else ""
+    words = finding_in_sentence(finding) if finding else ""
     return ", ".join(filter(None, (f"{split.capitalize()} {FIGURE_LABELS[name]}", words)))
 
 

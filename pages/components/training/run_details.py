@@ -7,7 +7,7 @@ import streamlit as st
 from cxr_core.errors import SilhouetteError
 from cxr_core.jobs import actions
 from cxr_core.jobs.job import Job
-from cxr_core.presentation.wording import FITTED_HERE, finding_name, format_count
+from cxr_core.presentation.wording import FITTED_HERE, finding_in_sentence, format_count
 from cxr_core.training.runs.compare import read_data_folders
 from cxr_core.training.runs.figures import FIGURE_LABELS, RunFigure, collect_figures
 from cxr_core.training.runs.run_files import is_ensemble, recipe_file
@@ -159,7 +159,7 @@ def _show_figures(figures: Sequence[RunFigure]) -> None:
     for figure in figures:
         label = FIGURE_LABELS[figure.name]
         if figure.finding:
-            label += f", {finding_name(figure.finding).lower()}"
+            label += f", {finding_in_sentence(figure.finding)}"
         row = rows.setdefault((figure.finding, figure.name), {"Figure": label, **empty})
         row[_column(figure.split)] = figure.text + _describe_count(figure)
     st.markdown("**Performance** :gray[:small[with 95 % intervals from resampled patients]]")

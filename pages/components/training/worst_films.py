@@ -9,7 +9,7 @@ import streamlit as st
 
 from cxr_core.film.enlarge_cells import enlarge_cells
 from cxr_core.jobs.job import Job
-from cxr_core.presentation.wording import finding_name, format_count
+from cxr_core.presentation.wording import finding_in_sentence, format_count
 from cxr_core.reading.report.colormap import overlay_heatmap
 from cxr_core.training.runs.validation_films import (
     WatchedEpoch,
@@ -126,4 +126,4 @@ def _describe_label(film: WatchedFilm) -> str:
     """`pneumonia positive`."""
     label = film.labels.get(film.finding)
     word = "unknown" if label is None else LABEL_WORDS[label]
-    return f"{finding_name(film.finding).lower()} {word}"
+    return f"{finding_in_sentence(film.finding)} {word}"

@@ -7,7 +7,7 @@ from cxr_core.feedback.projects import Project, list_projects
 from cxr_core.feedback.readers import list_readers
 from cxr_core.feedback.store import has_store
 from cxr_core.models.figures import Figure, MeanFigure
-from cxr_core.presentation.wording import finding_name, format_count
+from cxr_core.presentation.wording import finding_in_sentence, format_count
 from pages.components import cache
 from pages.components.evaluation.page_state import EvaluatePageState
 from pages.components.markdown import plain
@@ -24,7 +24,7 @@ def show_readers(state: EvaluatePageState, finding: str) -> None:
     projects = [each for each in list_projects() if finding in each.findings] if has_store() else []
     if not projects:
         st.markdown(
-            f"No project has readers judge {plain(finding_name(finding).lower())} yet. Create one on the Review page."
+            f"No project has readers judge {plain(finding_in_sentence(finding))} yet. Create one on the Review page."
         )
         st.page_link("pages/review.py", label="Review", icon=":material/arrow_forward:")
         return
