@@ -96,7 +96,7 @@ def _make_plan(given: argparse.Namespace) -> SearchPlan:
         space=space,
         data=tuple(given.data),
         name=given.name or f"{recipe.name}-search",
-        aside=given.aside,
+        aside=given.set_aside,
         seeds=given.seeds,
         storage=given.storage,
     )
@@ -165,7 +165,7 @@ def _create_parser() -> Parser:
         help="train every trial with so many seeds and compare their means (default 1)",
     )
     parser.add_argument(
-        "--aside",
+        "--set-aside",
         type=_parse_share,
         default=0.3,
         metavar="SHARE",

@@ -24,7 +24,7 @@ pytest.importorskip("optuna", reason="needs the extra `cluster`")
 
 @pytest.fixture
 def search(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> SearchFolder:
-    """A search of 12 trials, whose best trial was measured on films left aside."""
+    """A search of 12 trials, whose best trial was measured on films set aside."""
     monkeypatch.setattr(trials, "fit_or_resume", FakeTraining())
     search = new_search(workspace)
     study = OptunaStudy(search)

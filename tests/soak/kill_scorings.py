@@ -41,7 +41,7 @@ class Scoring:
     def start(self) -> subprocess.Popen[bytes]:
         """Begin, or go on."""
         command = ["score", "--data", str(self.films), "--out", str(self.out), "--resume"]
-        command += ["--films-of-a-shard", "16", "--on", self.address or "local"]
+        command += ["--films-per-shard", "16", "--on", self.address or "local"]
         return subprocess.Popen(
             [sys.executable, "-m", "cxr_core", *command],
             cwd=ROOT,

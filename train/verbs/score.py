@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
                 on=given.on,
                 resume=given.resume,
                 leave_out_missing=given.leave_out_missing,
-                films_of_a_shard=given.films_of_a_shard,
+                films_per_shard=given.films_per_shard,
                 stop=stop,
                 tell=tell,
             )
@@ -85,7 +85,7 @@ def _create_parser() -> argparse.ArgumentParser:
         help="score the other films where files that a table names are not there",
     )
     parser.add_argument(
-        "--films-of-a-shard",
+        "--films-per-shard",
         type=_parse_count,
         default=500,
         metavar="N",

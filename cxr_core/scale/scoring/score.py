@@ -6,7 +6,7 @@ data -> films -> those without a row -> rows (this machine, or Ray) -> shards ->
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -28,11 +28,12 @@ from cxr_core.scale.scoring.scoring_folder import (
     describe_scoring,
 )
 from cxr_core.site.profile_store import load_profile
+from cxr_core.workspace.jsonl import utc_now
 from cxr_core.workspace.log import add_details, log_task
 from cxr_core.workspace.paths import printable
 
 LOCAL = "local"
-FILMS_OF_A_SHARD = 500
+FILMS_PER_SHARD = 500
 TELL_EVERY_S = 0.2
 Tell = Callable[["ScoringProgress"], None]
 
@@ -82,7 +83,7 @@ class ScoringOptions:
     on: str = LOCAL
     resume: bool = False
     leave_out_missing: bool = False
-    films_of_a_shard: int = FILMS_OF_A_SHARD
+    films_per_shard: int = FILMS_PER_SHARD
     stop: Callable[[], bool] = lambda: False
     tell: Tell = lambda progress: None
 
@@ -156,13 +157,14 @@ class _Scoring:
             else:
                 self._take_row(result)
             self.read_here += 1
-            if len(self.rows) >= self.options.films_of_a_shard:
+            if len(self.rows) >= self.options.films_per_shard:
                 self._write_shard()
             self._tell()
             if self.options.stop():
                 stopped = True
                 break
         self._write_shard()
+        self.counts = replace(self.counts, finished="" if stopped else utc_now())
         self.folder.write_manifest(self.counts)
         if stopped:
             films = format_count(self.total, "films")

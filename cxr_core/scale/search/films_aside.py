@@ -1,4 +1,4 @@
-"""Splits a search's validation films: trials are chosen by one part, the other is left aside until the search is over.
+"""Splits a search's validation films: trials are chosen by one part, the other is set aside until the search is over.
 
 The best of many trials looks better than it is on the films that it was chosen by. On films that no trial was compared
 on it does not, and the difference says by how much. Source: Cawley and Talbot 2010, JMLR 11:2079.
@@ -17,7 +17,7 @@ from cxr_core.workspace.jsonl import utc_now
 KEY = "films left aside by a search"
 
 
-def leave_films_aside(
+def set_films_aside(
     films: Manifest, findings: tuple[str, ...], share: float, seed: int
 ) -> tuple[SavedSplit, Manifest | None]:
     """The split that trials use, and the validation films that none of them sees; None for a share of 0.
@@ -30,12 +30,12 @@ def leave_films_aside(
     chosen = np.array([_is_chosen(patient, share, seed) for patient in table["patient"]], bool)
     is_aside = is_validation & chosen
     if share:
-        for name, rows in (("left aside", is_aside), ("compared on", is_validation & ~chosen)):
+        for name, rows in (("set aside", is_aside), ("compared on", is_validation & ~chosen)):
             _require_classes(films.with_table(table[rows]), findings, name)
     kept = table[~is_aside & table["split"].notna().to_numpy()]
     record = SplitRecord(
         method="list",
-        description=f"of a search, which leaves {format_count(int(is_aside.sum()), 'validation films')} aside",
+        description=f"of a search, which sets {format_count(int(is_aside.sum()), 'validation films')} aside",
         seed=seed,
         findings=findings,
         made=utc_now(),
@@ -56,5 +56,5 @@ def _require_classes(films: Manifest, findings: tuple[str, ...], name: str) -> N
         if not (labels == 1).any() or not (labels == 0).any():
             raise DataError(
                 f"the validation films {name} would have no film with, or none without, {finding}: there are too few. "
-                "Search with --aside 0, which does not estimate the optimism of the best trial"
+                "Search with --set-aside 0, which does not estimate the optimism of the best trial"
             )

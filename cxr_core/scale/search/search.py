@@ -1,6 +1,6 @@
 """A search for the best settings of a recipe: begun, gone on with, and closed with the best trial's figures.
 
-recipe, space, data -> search folder with a split of its own -> trials -> results -> figures on films left aside
+recipe, space, data -> search folder with a split of its own -> trials -> results -> figures on films set aside
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from cxr_core.inference import predict_films
 from cxr_core.jobs.files import SEARCH_FINISHED
 from cxr_core.models.figures import Figure
 from cxr_core.reading.classifier import Classifier
-from cxr_core.scale.search.films_aside import leave_films_aside
+from cxr_core.scale.search.films_aside import set_films_aside
 from cxr_core.scale.search.results import Optimism, SearchResults, read_results, write_results
 from cxr_core.scale.search.search_folder import (
     SearchFolder,
@@ -73,7 +73,7 @@ def begin_search(plan: SearchPlan, progress: StageProgress) -> SearchFolder:
     usable = open_data(plan.data, progress)
     films = split_manifest(recipe, usable, find_recipe_split(recipe, plan.data))
     seed = recipe.effective_split_seed
-    saved, _ = leave_films_aside(films, recipe.findings, plan.aside, seed)
+    saved, _ = set_films_aside(films, recipe.findings, plan.aside, seed)
     split = save_new_split(resolve_folders(plan.data), f"search-{plan.name}", saved)
     trial_recipe = replace(recipe, split=f"{SAVED_SPLIT}{split}")
     of_trials = split_manifest(trial_recipe, usable, saved)
@@ -92,7 +92,7 @@ def begin_search(plan: SearchPlan, progress: StageProgress) -> SearchFolder:
 
 
 def close_search(study: OptunaStudy, progress: StageProgress) -> SearchResults:
-    """Measure the best trial on the films left aside, once for each best trial, and write the results."""
+    """Measure the best trial on the films set aside, once for each best trial, and write the results."""
     search, results = study.search, write_results(study)
     if results.best is not None and search.record.aside and results.optimism is None:
         optimism = _measure_optimism(search, results.best.number, progress)
@@ -110,11 +110,11 @@ def load_results(name: str) -> tuple[SearchFolder, SearchResults]:
 
 
 def _measure_optimism(search: SearchFolder, trial: int, progress: StageProgress) -> Optimism:
-    """AUROC of the best trial's models on the validation films of the trials and on those left aside."""
+    """AUROC of the best trial's models on the validation films of the trials and on those set aside."""
     record, recipe = search.record, search.recipe
     usable = open_data(record.data, progress)
     films = split_manifest(recipe, usable, find_recipe_split(recipe, record.data))
-    saved, aside = leave_films_aside(films, recipe.findings, record.aside, record.aside_seed)
+    saved, aside = set_films_aside(films, recipe.findings, record.aside, record.aside_seed)
     trial_recipe = replace(recipe, split=f"{SAVED_SPLIT}{record.split}")
     compared = split_manifest(trial_recipe, usable, saved).select_split("val")
     assert aside is not None  # the share is above 0
@@ -158,7 +158,7 @@ def _require_searchable(plan: SearchPlan) -> None:
         )
     if plan.recipe.structures and plan.aside:
         raise RecipeError(
-            f"recipe {plan.recipe.name} segments; search it with --aside 0, as no films are left aside for it"
+            f"recipe {plan.recipe.name} segments; search it with --set-aside 0, as none of its films can be set aside"
         )
 
 
@@ -172,7 +172,7 @@ def _require_same(existing: SearchFolder, plan: SearchPlan) -> None:
         plan.aside,
         plan.seeds,
     )
-    names = ("recipe", "space", "data", "--aside", "--seeds")
+    names = ("recipe", "space", "data", "--set-aside", "--seeds")
     differing = [name for name, old, new in zip(names, former, wanted, strict=True) if old != new]
     if differing:
         raise ScaleError(

@@ -47,7 +47,7 @@ def count_ended(study: OptunaStudy) -> int:
 
 
 def trial_recipe(search: SearchFolder, settings: dict[str, bool | int | float | str]) -> Recipe:
-    """The recipe of a trial, on the split that leaves films aside. Raises RecipeError for a contradiction."""
+    """The recipe of a trial, on the split that sets films aside. Raises RecipeError for a contradiction."""
     recipe = apply_settings(search.recipe, settings)
     split_seed = search.recipe.effective_split_seed
     return replace(recipe, split=f"{SAVED_SPLIT}{search.record.split}", split_seed=split_seed)

@@ -71,12 +71,12 @@ def count_reads(monkeypatch):
 
 
 def score(films: Path | str, out: Path, **options):
-    return score_archive([str(films)], out, ScoringOptions(films_of_a_shard=4, **options))
+    return score_archive([str(films)], out, ScoringOptions(films_per_shard=4, **options))
 
 
 def test_every_film_has_one_row_with_what_read_says(films, tmp_path, capsys):
     out = tmp_path / "out"
-    arguments = ["score", "--data", str(films), "--out", str(out), "--films-of-a-shard", "4"]
+    arguments = ["score", "--data", str(films), "--out", str(out), "--films-per-shard", "4"]
     assert command.main(arguments) == 0
     assert capsys.readouterr().out.strip() == str(out)
     rows = {row["file"]: row for row in read_rows(out)}

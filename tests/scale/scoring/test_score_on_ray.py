@@ -58,7 +58,7 @@ def test_a_cluster_gives_the_rows_of_this_machine_though_a_worker_is_killed(
             killed.extend(workers_of("FilmScorer")[:1])
             killed[0].kill()
 
-    options = ScoringOptions(films_of_a_shard=8, on=cluster.address, tell=kill_one)
+    options = ScoringOptions(films_per_shard=8, on=cluster.address, tell=kill_one)
     counts = score_archive([str(films)], tmp_path / "ray", options)
     assert killed
     assert (counts.films, counts.repeats, dict(counts.refusals)) == (24, 1, {"undecodable": 1})

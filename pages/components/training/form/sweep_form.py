@@ -32,7 +32,7 @@ EXPLANATIONS = {
     FOLDS: "Each film is predicted once, by a model that saw no film of its patient; the predictions of all folds are "
     "evaluated together. An official test split and the promotion holdout are left alone.",
     SEARCH: "Trials with settings that are chosen by what earlier ones reached; poor ones end early. They are compared "
-    "on validation films, never on test films, and a part of those is left aside to tell how much too good the best "
+    "on validation films, never on test films, and a part of those is set aside to tell how much too good the best "
     "one looks.",
 }
 
