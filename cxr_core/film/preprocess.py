@@ -4,7 +4,7 @@ This is the only such path. Its settings, the `InputSpec`, travel in the model's
 same `to_grid`, whose result is 8-bit, so that a cached film and a film just decoded give the same tensor bit for bit.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import cv2
@@ -12,6 +12,7 @@ import numpy as np
 
 from cxr_core.errors import SettingsError
 from cxr_core.film.enlarge_cells import enlarge_cells
+from cxr_core.workspace.json_files import JsonObject
 
 Equalisation = Literal["none", "histogram", "clahe"]
 Aspect = Literal["stretch", "pad", "crop"]
@@ -21,6 +22,7 @@ PREPROCESSING_VERSION = 1
 # CLAHE as in Pizer et al. 1987 with the two settings that chest-film work commonly uses.
 CLAHE_CLIP_LIMIT = 2.0
 CLAHE_TILES = (8, 8)
+MAX_BLUR = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,9 @@ class InputSpec:
     side: pixels of the square input.  channels: 1, or 3 for a backbone that expects colour (the grey is repeated).
     mean, std: of the values in [0, 1], the same for each channel.
     aspect: `stretch` to the square, `pad` with black to it, or `crop` its middle.
+    reduce_to: pixels of the square that every film is reduced to before it is enlarged to `side`, so that large and
+    small copies of a film show the same detail; None = not reduced.  blur: standard deviation of the Gaussian that
+    smooths the reduced film, in its pixels; 0 = none.
     """
 
     side: int
@@ -39,6 +44,8 @@ class InputSpec:
     equalisation: Equalisation = "none"
     aspect: Aspect = "stretch"
     version: int = PREPROCESSING_VERSION
+    reduce_to: int | None = None
+    blur: float = 0.0
 
     def __post_init__(self) -> None:
         if not 16 <= self.side <= 2048:
@@ -57,11 +64,29 @@ class InputSpec:
             raise SettingsError(
                 f"unknown aspect policy {self.aspect!r}; choose stretch, pad or crop"
             )
+        if self.reduce_to is not None and not 16 <= self.reduce_to <= self.side:
+            raise SettingsError(
+                f"films reduced to {self.reduce_to} pixels: expected 16 to {self.side}, the input side"
+            )
+        if not 0 <= self.blur <= MAX_BLUR:
+            raise SettingsError(f"a blur of {self.blur} pixels: expected 0 to {MAX_BLUR:g}")
+        if self.blur and self.reduce_to is None:
+            raise SettingsError(
+                f"a blur of {self.blur} pixels is of the reduced film, and reduce_to is not set; set reduce_to, which "
+                f"may be the input side, {self.side}"
+            )
         if self.version != PREPROCESSING_VERSION:
             raise SettingsError(
                 f"this model was made with preprocessing version {self.version}; this program has "
                 f"version {PREPROCESSING_VERSION}. Retrain it, or use the release it was made with."
             )
+
+    def to_json(self) -> JsonObject:
+        """The fields by name; `reduce_to` and `blur` only where films are reduced, as earlier versions know neither."""
+        fields: JsonObject = asdict(self)
+        if self.reduce_to is None:
+            del fields["reduce_to"], fields["blur"]
+        return fields
 
 
 Box = tuple[int, int, int, int]  # top, left, bottom, right; the last two are outside
@@ -150,15 +175,22 @@ class Placement:
 def to_grid(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:
     """A film's pixels on the model's grid, before normalisation: (S, S) uint8.
 
-    pixels: (H, W) float32 in [0, 1]. Area-averaged when shrunk, bilinear when enlarged; equalised last, so that
-    films of every size are equalised alike. Sources: Pizer et al. 1987 (CLAHE).
+    pixels: (H, W) float32 in [0, 1]. Area-averaged when shrunk, bilinear when enlarged, reduced and blurred before that
+    where the spec says so; equalised last, so that films of every size are equalised alike. Sources: Pizer et al. 1987
+    (CLAHE).
     """
     placement = Placement.fit(pixels.shape, spec)
     top, left, bottom, right = placement.film_box
     shown = np.ascontiguousarray(pixels[top:bottom, left:right])
     top, left, bottom, right = placement.input_box
     placed = np.zeros((spec.side, spec.side), np.float32)
-    placed[top:bottom, left:right] = _resize_film(shown, bottom - top, right - left)
+    rows, columns = bottom - top, right - left
+    if spec.reduce_to is not None:
+        scale = spec.reduce_to / spec.side
+        shown = _resize_film(shown, max(1, round(rows * scale)), max(1, round(columns * scale)))
+        if spec.blur:
+            shown = cv2.GaussianBlur(shown, (0, 0), spec.blur, borderType=cv2.BORDER_REPLICATE)
+    placed[top:bottom, left:right] = _resize_film(shown, rows, columns)
     grid: np.ndarray = np.rint(placed * 255.0).clip(0, 255).astype(np.uint8)
     if spec.equalisation == "histogram":
         grid = cv2.equalizeHist(grid)

@@ -258,6 +258,7 @@ class JsonCard:
 
     KEYS: ClassVar[Mapping[str, str]] = {}
     OMITTED_WHEN_EMPTY: ClassVar[frozenset[str]] = frozenset()
+    input_spec: InputSpec
 
     def to_json(self) -> str:
         """The card as JSON text, stable in order, ending in a newline. Raises ModelError where it could not be read."""
@@ -267,6 +268,7 @@ class JsonCard:
             for name, value in fields.items()
             if value or name not in self.OMITTED_WHEN_EMPTY
         }
+        content["input_spec"] = self.input_spec.to_json()
         self._parse(content)
         return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 

@@ -81,6 +81,61 @@ def test_padding_is_black_and_keeps_the_aspect():
     assert (grid[:, 48:] == 0).all()
 
 
+@pytest.mark.parametrize("aspect", ["stretch", "pad", "crop"])
+def test_a_reduced_film_is_what_a_smaller_input_shows(aspect):
+    """Enlarged from exactly the grid that a model with that input side would see."""
+    film = np.random.default_rng(0).random((256, 192)).astype(np.float32)
+    reduced = to_grid(film, InputSpec(side=128, aspect=aspect, reduce_to=64)).astype(np.float32)
+    small = to_grid(film, InputSpec(side=64, aspect=aspect)).astype(np.float32)
+    shown = np.s_[:, 18:110] if aspect == "pad" else np.s_[:, :]  # beside it the black begins
+    enlarged = cv2.resize(small, (128, 128), interpolation=cv2.INTER_LINEAR)
+    assert np.abs(reduced - enlarged)[shown].max() <= 2
+
+
+def test_a_reduced_and_blurred_film_is_the_same_from_copies_of_every_size_and_format():
+    rng = np.random.default_rng(1)
+    film = cv2.resize(
+        rng.random((24, 24)).astype(np.float32), (1024, 1024), interpolation=cv2.INTER_CUBIC
+    )
+    film = (film + 0.15 * rng.standard_normal(film.shape)).clip(0, 1).astype(np.float32)
+    copies = [
+        cv2.resize(film, (side, side), interpolation=cv2.INTER_AREA) for side in (64, 128, 512)
+    ]
+    _, data = cv2.imencode(".jpg", np.rint(copies[0] * 255), [cv2.IMWRITE_JPEG_QUALITY, 75])
+    copies.append(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE).astype(np.float32) / 255)
+
+    def spread(spec: InputSpec) -> float:
+        grids = [to_grid(copy, spec).astype(np.float32) for copy in (film, *copies)]
+        return max(float(np.abs(grid - grids[0]).mean()) for grid in grids)
+
+    assert spread(InputSpec(side=128, reduce_to=64, blur=1.0)) < 0.5 * spread(InputSpec(side=128))
+
+
+def test_the_blur_is_a_gaussian_of_reduced_pixels():
+    film = np.zeros((64, 64), np.float32)
+    film[32, 32] = 1.0
+    grid = to_grid(film, InputSpec(side=64, reduce_to=64, blur=1.5)) / 255
+    rows, columns = np.mgrid[:64, :64] - 32
+    gaussian = np.exp(-(rows**2 + columns**2) / (2 * 1.5**2))
+    assert np.abs(grid - gaussian / gaussian.sum()).max() < 0.004  # a grey level of 256
+
+
+def test_a_mark_on_a_reduced_film_comes_back_where_it_was():
+    film = np.zeros((300, 200), np.float32)
+    cv2.circle(film, (90, 165), 12, 1.0, -1)
+    spec = InputSpec(side=160, reduce_to=40, blur=1.0)
+    back = Placement.fit(film.shape, spec).map_to_film(to_grid(film, spec).astype(np.float32))
+    rows, columns = np.mgrid[0:300, 0:200]
+    found = np.array([(rows * back).sum(), (columns * back).sum()]) / back.sum()
+    assert np.allclose(found, (165, 90), atol=1.0)
+
+
+def test_a_spec_that_reduces_nothing_is_written_as_before():
+    assert "reduce_to" not in InputSpec(side=64).to_json()
+    spec = InputSpec(side=64, reduce_to=32, blur=0.7)
+    assert InputSpec(**spec.to_json()) == spec
+
+
 def test_equalisation_follows_opencv():
     film = gradient(64, 64) ** 2
     plain = to_grid(film, InputSpec(side=64))
@@ -116,6 +171,11 @@ def test_one_film_alone_and_in_a_batch_gives_the_same_input():
         {"equalisation": "magic"},
         {"aspect": "skew"},
         {"version": 99},
+        {"reduce_to": 8},
+        {"reduce_to": 65},
+        {"reduce_to": 32, "blur": -1.0},
+        {"reduce_to": 32, "blur": 11.0},
+        {"blur": 0.7},
     ],
 )
 def test_a_spec_that_contradicts_itself_is_refused(wrong):

@@ -199,6 +199,16 @@ def test_card_json_keeps_its_keys() -> None:
     assert ModelCard.from_json(card.to_json()) == card
 
 
+def test_a_card_says_how_films_are_reduced_and_nothing_where_they_are_not():
+    card = tiny_card()
+    assert set(json.loads(card.to_json())["input_spec"]) == {
+        "side", "channels", "mean", "std", "equalisation", "aspect", "version",
+    }  # fmt: skip
+    reduced = replace(card, input_spec=replace(card.input_spec, reduce_to=32, blur=0.7))
+    assert json.loads(reduced.to_json())["input_spec"]["blur"] == 0.7
+    assert ModelCard.from_json(reduced.to_json()) == reduced
+
+
 def point(name: str, threshold: float) -> OperatingPoint:
     return OperatingPoint(name=name, threshold=threshold, source="chosen by a test")
 

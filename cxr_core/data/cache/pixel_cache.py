@@ -277,12 +277,15 @@ class PixelCache:
 def _geometry_name(spec: InputSpec) -> str:
     """The decoder's version is part of it: a program that reads some file otherwise decodes every film again."""
     geometry = f"{spec.side}-{spec.aspect}-{spec.equalisation}-v{spec.version}"
+    if spec.reduce_to is not None:
+        geometry += f"-reduced{spec.reduce_to}-blur{spec.blur:g}"
     return f"{geometry}-decoding{DECODING_VERSION}"
 
 
 def _format_geometry(spec: InputSpec) -> str:
-    geometry = {key: getattr(spec, key) for key in ("side", "equalisation", "aspect", "version")}
-    return json.dumps(geometry) + "\n"
+    fields = spec.to_json()
+    keys = ("side", "equalisation", "aspect", "version", "reduce_to", "blur")
+    return json.dumps({key: fields[key] for key in keys if key in fields}) + "\n"
 
 
 def _remove(path: Path) -> None:

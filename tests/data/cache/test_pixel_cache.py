@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -105,7 +106,12 @@ def test_grid_equals_reading_the_film(cache: PixelCache, films: list[Path]) -> N
 
 
 @pytest.mark.parametrize(
-    "spec", [InputSpec(side=48, aspect="pad"), InputSpec(side=40, equalisation="clahe")]
+    "spec",
+    [
+        InputSpec(side=48, aspect="pad"),
+        InputSpec(side=40, equalisation="clahe"),
+        InputSpec(side=32, reduce_to=16, blur=0.7),
+    ],
 )
 def test_each_geometry_has_a_cache_of_its_own(
     tmp_path: Path, films: list[Path], spec: InputSpec
@@ -114,9 +120,7 @@ def test_each_geometry_has_a_cache_of_its_own(
         PixelCache(each, tmp_path / "cache").build(films[:6])
     require_all(PixelCache(SPEC, tmp_path / "cache"), films[:6])
     require_all(PixelCache(spec, tmp_path / "cache"), films[:6])
-    other_mean = InputSpec(
-        side=spec.side, aspect=spec.aspect, equalisation=spec.equalisation, mean=0.3, channels=1
-    )
+    other_mean = replace(spec, mean=0.3, channels=1)
     assert (
         PixelCache(other_mean, tmp_path / "cache").folder
         == PixelCache(spec, tmp_path / "cache").folder
