@@ -3,7 +3,7 @@
 The shipped recipes do not flip films: a flip moves the heart to the right and teaches a false anatomy.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from cxr_core.training.recipe.settings import require_valid, setting
 
@@ -19,118 +19,102 @@ class Augmentation:
     their limit, zoom, stretch and gamma as factors exp(value).
     """
 
-    rotation_deg: float = field(
+    rotation_deg: float = setting(
+        "Rotation (degrees)",
+        "Rotates films by up to this angle, either way.",
+        AUGMENTATION,
         default=0.0,
-        metadata=setting(
-            "Rotation (degrees)",
-            "Rotates films by up to this angle, either way.",
-            AUGMENTATION,
-            low=0,
-            high=MAX_ROTATION_DEG,
-        ),
+        low=0,
+        high=MAX_ROTATION_DEG,
     )
-    shift: float = field(
+    shift: float = setting(
+        "Translation (share of the side)",
+        "Translates films by up to this share of the side.",
+        AUGMENTATION,
         default=0.0,
-        metadata=setting(
-            "Translation (share of the side)",
-            "Translates films by up to this share of the side.",
-            AUGMENTATION,
-            low=0,
-            high=1,
-        ),
+        low=0,
+        high=1,
     )
-    zoom: float = field(
+    zoom: float = setting(
+        "Zoom (log factor)",
+        "Scales films by up to exp(± this).",
+        AUGMENTATION,
         default=0.0,
-        metadata=setting(
-            "Zoom (log factor)", "Scales films by up to exp(± this).", AUGMENTATION, low=0, high=1
-        ),
+        low=0,
+        high=1,
     )
-    stretch: float = field(
+    stretch: float = setting(
+        "Aspect ratio (log factor)",
+        "Changes the ratio of width to height by up to exp(± this).",
+        AUGMENTATION,
         default=0.0,
-        metadata=setting(
-            "Aspect ratio (log factor)",
-            "Changes the ratio of width to height by up to exp(± this).",
-            AUGMENTATION,
-            low=0,
-            high=1,
-        ),
+        low=0,
+        high=1,
     )
-    brightness: float = field(
+    brightness: float = setting(
+        "Brightness",
+        "Adds up to ± this to grey values in [0, 1].",
+        AUGMENTATION,
         default=0.0,
-        metadata=setting(
-            "Brightness",
-            "Adds up to ± this to grey values in [0, 1].",
-            AUGMENTATION,
-            low=0,
-            high=1,
-        ),
+        low=0,
+        high=1,
     )
-    contrast: float = field(
+    contrast: float = setting(
+        "Contrast",
+        "Changes the contrast by up to this share.",
+        AUGMENTATION,
         default=0.0,
-        metadata=setting(
-            "Contrast", "Changes the contrast by up to this share.", AUGMENTATION, low=0, high=1
-        ),
+        low=0,
+        high=1,
     )
-    gamma: float = field(
+    gamma: float = setting(
+        "Gamma (log factor)",
+        "Applies a gamma of up to exp(± this).",
+        AUGMENTATION,
         default=0.0,
-        metadata=setting(
-            "Gamma (log factor)",
-            "Applies a gamma of up to exp(± this).",
-            AUGMENTATION,
-            low=0,
-            high=1,
-        ),
+        low=0,
+        high=1,
     )
-    low_resolution: float = field(
+    low_resolution: float = setting(
+        "Low resolution probability",
+        "Probability that a film is downsampled by up to 3 and enlarged again, so that sharpness is no cue.",
+        AUGMENTATION,
         default=0.0,
-        metadata=setting(
-            "Low resolution probability",
-            "Probability that a film is downsampled by up to 3 and enlarged again, so that sharpness is no cue.",
-            AUGMENTATION,
-            low=0,
-            high=1,
-        ),
+        low=0,
+        high=1,
     )
-    jpeg: float = field(
+    jpeg: float = setting(
+        "JPEG probability",
+        "Probability that a film is stored as a JPEG of quality 40 to 95, after downsampling if there is any, so "
+        "that the blocks of small JPEG files are no cue.",
+        AUGMENTATION,
         default=0.0,
-        metadata=setting(
-            "JPEG probability",
-            "Probability that a film is stored as a JPEG of quality 40 to 95, after downsampling if there is any, so "
-            "that the blocks of small JPEG files are no cue.",
-            AUGMENTATION,
-            low=0,
-            high=1,
-        ),
+        low=0,
+        high=1,
     )
-    flip: float = field(
+    flip: float = setting(
+        "Horizontal flip probability",
+        "Probability of a horizontal flip, which moves the heart to the right and teaches a false anatomy.",
+        AUGMENTATION,
         default=0.0,
-        metadata=setting(
-            "Horizontal flip probability",
-            "Probability of a horizontal flip, which moves the heart to the right and teaches a false anatomy.",
-            AUGMENTATION,
-            low=0,
-            high=1,
-        ),
+        low=0,
+        high=1,
     )
-    border: float = field(
+    border: float = setting(
+        "Border width (share of the side)",
+        "Adds a border of one grey value, up to this wide on each side, to half of the films.",
+        AUGMENTATION,
         default=0.0,
-        metadata=setting(
-            "Border width (share of the side)",
-            "Adds a border of one grey value, up to this wide on each side, to half of the films.",
-            AUGMENTATION,
-            low=0,
-            high=1,
-        ),
+        low=0,
+        high=1,
     )
-    corner: float = field(
+    corner: float = setting(
+        "Corner marker probability",
+        "Probability of an inverted box in a corner, as side markers and burnt-in letters are.",
+        AUGMENTATION,
         default=0.0,
-        metadata=setting(
-            "Corner marker probability",
-            "Probability of an inverted box in a corner, as side markers and burnt-in letters are.",
-            AUGMENTATION,
-            low=0,
-            high=1,
-        ),
+        low=0,
+        high=1,
     )
 
     def __post_init__(self) -> None:

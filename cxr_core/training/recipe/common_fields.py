@@ -1,6 +1,6 @@
 """The fields of a recipe that are changed most often, and its name and source."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from cxr_core.training.recipe.settings import setting
@@ -16,65 +16,54 @@ MAX_SEED = 2**31 - 1
 class CommonFields:
     """Length, batches, input size, balance, early stopping and seed."""
 
-    epochs: int = field(
-        default=5,
-        metadata=setting(
-            "Epochs", "How often each training film is seen.", COMMON, low=1, high=1000
-        ),
+    epochs: int = setting(
+        "Epochs", "How often each training film is seen.", COMMON, default=5, low=1, high=1000
     )
-    batch_size: int = field(
+    batch_size: int = setting(
+        "Batch size (films)",
+        "Films per step, over all processes.",
+        COMMON,
         default=32,
-        metadata=setting(
-            "Batch size (films)", "Films per step, over all processes.", COMMON, low=1, high=4096
-        ),
+        low=1,
+        high=4096,
     )
-    learning_rate: float = field(
+    learning_rate: float = setting(
+        "Learning rate",
+        "Peak learning rate of the network, or of its backbone where the head has its own.",
+        COMMON,
         default=3e-4,
-        metadata=setting(
-            "Learning rate",
-            "Peak learning rate of the network, or of its backbone where the head has its own.",
-            COMMON,
-            low=1e-8,
-            high=10,
-        ),
+        low=1e-8,
+        high=10,
     )
-    input_side: int = field(
+    input_side: int = setting(
+        "Input size (pixels)",
+        "Side of the square that each film is resampled to.",
+        COMMON,
         default=224,
-        metadata=setting(
-            "Input size (pixels)",
-            "Side of the square that each film is resampled to.",
-            COMMON,
-            low=16,
-            high=2048,
-        ),
+        low=16,
+        high=2048,
     )
-    balance: Balance = field(
+    balance: Balance = setting(
+        "Class balancing",
+        "none samples films as they come; oversample samples positive films more often.",
+        COMMON,
         default="none",
-        metadata=setting(
-            "Class balancing",
-            "none samples films as they come; oversample samples positive films more often.",
-            COMMON,
-        ),
     )
-    early_stopping_patience: int | None = field(
+    early_stopping_patience: int | None = setting(
+        "Early stopping patience (epochs)",
+        "Epochs without improvement on validation films before training ends; empty = never.",
+        COMMON,
         default=None,
-        metadata=setting(
-            "Early stopping patience (epochs)",
-            "Epochs without improvement on validation films before training ends; empty = never.",
-            COMMON,
-            low=1,
-            high=1000,
-        ),
+        low=1,
+        high=1000,
     )
-    seed: int = field(
+    seed: int = setting(
+        "Seed",
+        "Seeds all randomness. On a CPU the same seed gives the same weights, bit for bit.",
+        COMMON,
         default=0,
-        metadata=setting(
-            "Seed",
-            "Seeds all randomness. On a CPU the same seed gives the same weights, bit for bit.",
-            COMMON,
-            low=0,
-            high=MAX_SEED,
-        ),
+        low=0,
+        high=MAX_SEED,
     )
 
 
@@ -82,20 +71,16 @@ class CommonFields:
 class NamingFields:
     """What the recipe and its model are called."""
 
-    name: str = field(
-        metadata=setting("Recipe name", "Name of the recipe; runs are named after it.", NAMING)
+    name: str = setting("Recipe name", "Name of the recipe; runs are named after it.", NAMING)
+    model: str = setting(
+        "Model name",
+        "Name of the model that the recipe makes. Publishing replaces an installed model of this name.",
+        NAMING,
     )
-    model: str = field(
-        metadata=setting(
-            "Model name",
-            "Name of the model that the recipe makes. Publishing replaces an installed model of this name.",
-            NAMING,
-        )
-    )
-    summary: str = field(metadata=setting("Summary", "What the model does, in a sentence.", NAMING))
-    source: str = field(
+    summary: str = setting("Summary", "What the model does, in a sentence.", NAMING)
+    source: str = setting(
+        "Source",
+        "Where the recipe comes from and how it differs from its source.",
+        NAMING,
         default="",
-        metadata=setting(
-            "Source", "Where the recipe comes from and how it differs from its source.", NAMING
-        ),
     )

@@ -1,6 +1,6 @@
 """The fields of a recipe that decide the network and its input."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 from cxr_core.film.preprocess import Equalisation
@@ -21,90 +21,75 @@ INPUT = "Model input"
 class NetworkFields:
     """Backbone, initial weights, head and what is frozen."""
 
-    backbone: str = field(
+    backbone: str = setting(
+        "Backbone",
+        "plain_cnn, the name of any convolutional network of timm, or a function of a file of your own "
+        "(file:my_net.py:build).",
+        COMMON,
         default="mobilenetv2_100",
-        metadata=setting(
-            "Backbone",
-            "plain_cnn, the name of any convolutional network of timm, or a function of a file of your own "
-            "(file:my_net.py:build).",
-            COMMON,
-            takes_code=True,
-        ),
+        takes_code=True,
     )
-    backbone_arguments: JsonObject = field(
+    backbone_arguments: JsonObject = setting(
+        "Backbone arguments",
+        'Keyword arguments of the backbone, as TOML, such as pad_type = "same".',
+        NETWORK,
         default_factory=dict,
-        metadata=setting(
-            "Backbone arguments",
-            'Keyword arguments of the backbone, as TOML, such as pad_type = "same".',
-            NETWORK,
-        ),
     )
-    init: str = field(
+    init: str = setting(
+        "Initial weights",
+        "scratch, imagenet, a safetensors file in timm's naming, or an installed model; backbone: before the "
+        "model's name takes its backbone only.",
+        NETWORK,
         default="imagenet",
-        metadata=setting(
-            "Initial weights",
-            "scratch, imagenet, a safetensors file in timm's naming, or an installed model; backbone: before the "
-            "model's name takes its backbone only.",
-            NETWORK,
-        ),
     )
-    head: str = field(
+    head: str = setting(
+        "Head",
+        "How the backbone's feature map becomes logits; or a function of a file of your own.",
+        NETWORK,
         default="averaged",
-        metadata=setting(
-            "Head",
-            "How the backbone's feature map becomes logits; or a function of a file of your own.",
-            NETWORK,
-            options=get_args(Head),
-            takes_code=True,
-        ),
+        options=get_args(Head),
+        takes_code=True,
     )
-    neck: int | None = field(
+    neck: int | None = setting(
+        "Neck (channels)",
+        "Channels of a 1 x 1 convolution between backbone and head; empty = none.",
+        NETWORK,
         default=None,
-        metadata=setting(
-            "Neck (channels)",
-            "Channels of a 1 x 1 convolution between backbone and head; empty = none.",
-            NETWORK,
-            low=1,
-            high=4096,
-        ),
+        low=1,
+        high=4096,
     )
-    hidden: int = field(
+    hidden: int = setting(
+        "Hidden units",
+        "Units of the fully connected layer of the heads that have one (dense, attention).",
+        NETWORK,
         default=128,
-        metadata=setting(
-            "Hidden units",
-            "Units of the fully connected layer of the heads that have one (dense, attention).",
-            NETWORK,
-            low=1,
-            high=8192,
-        ),
+        low=1,
+        high=8192,
     )
-    two_class: bool = field(
+    two_class: bool = setting(
+        "Two outputs per finding",
+        "The head has two outputs for each finding; their difference is the logit.",
+        NETWORK,
         default=False,
-        metadata=setting(
-            "Two outputs per finding",
-            "The head has two outputs for each finding; their difference is the logit.",
-            NETWORK,
-        ),
     )
-    dropout: float = field(
+    dropout: float = setting(
+        "Dropout rate",
+        "Share of the features dropped in each step.",
+        NETWORK,
         default=0.0,
-        metadata=setting(
-            "Dropout rate", "Share of the features dropped in each step.", NETWORK, low=0, high=0.95
-        ),
+        low=0,
+        high=0.95,
     )
-    freeze: Freeze = field(
-        default="none",
-        metadata=setting("Frozen layers", "backbone trains the head only, in all epochs.", NETWORK),
+    freeze: Freeze = setting(
+        "Frozen layers", "backbone trains the head only, in all epochs.", NETWORK, default="none"
     )
-    head_epochs: int = field(
+    head_epochs: int = setting(
+        "Frozen-backbone epochs",
+        "Initial epochs in which only the head is trained.",
+        NETWORK,
         default=0,
-        metadata=setting(
-            "Frozen-backbone epochs",
-            "Initial epochs in which only the head is trained.",
-            NETWORK,
-            low=0,
-            high=999,
-        ),
+        low=0,
+        high=999,
     )
 
 
@@ -112,35 +97,28 @@ class NetworkFields:
 class InputFields:
     """How a film becomes the network's input."""
 
-    channels: int = field(
+    channels: int = setting(
+        "Input channels",
+        "1, or 3 for a backbone made for colour images; the grey values are then repeated.",
+        INPUT,
         default=3,
-        metadata=setting(
-            "Input channels",
-            "1, or 3 for a backbone made for colour images; the grey values are then repeated.",
-            INPUT,
-            low=1,
-            high=3,
-        ),
+        low=1,
+        high=3,
     )
-    mean: float = field(
+    mean: float = setting(
+        "Mean", "Subtracted from grey values in [0, 1].", INPUT, default=0.5, low=0, high=1
+    )
+    std: float = setting(
+        "Standard deviation",
+        "Grey values are divided by this after the mean is subtracted.",
+        INPUT,
         default=0.5,
-        metadata=setting("Mean", "Subtracted from grey values in [0, 1].", INPUT, low=0, high=1),
+        low=0.001,
+        high=10,
     )
-    std: float = field(
-        default=0.5,
-        metadata=setting(
-            "Standard deviation",
-            "Grey values are divided by this after the mean is subtracted.",
-            INPUT,
-            low=0.001,
-            high=10,
-        ),
-    )
-    equalisation: Equalisation = field(
+    equalisation: Equalisation = setting(
+        "Histogram equalisation",
+        "none, histogram (global) or clahe (contrast-limited, in tiles), after resampling.",
+        INPUT,
         default="none",
-        metadata=setting(
-            "Histogram equalisation",
-            "none, histogram (global) or clahe (contrast-limited, in tiles), after resampling.",
-            INPUT,
-        ),
     )

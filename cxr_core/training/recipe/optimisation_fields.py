@@ -1,6 +1,6 @@
 """The fields of a recipe that decide how the weights are optimised."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from cxr_core.training.recipe.settings import setting
@@ -17,121 +17,97 @@ OPTIMISATION = "Optimisation"
 class OptimisationFields:
     """Optimizer, schedule, what selects the best epoch, and how the arithmetic is done."""
 
-    optimizer: Optimizer = field(
+    optimizer: Optimizer = setting(
+        "Optimizer",
+        "Weight decay is decoupled with adamw, and an L2 penalty with adam and sgd.",
+        OPTIMISATION,
         default="adamw",
-        metadata=setting(
-            "Optimizer",
-            "Weight decay is decoupled with adamw, and an L2 penalty with adam and sgd.",
-            OPTIMISATION,
-        ),
     )
-    head_learning_rate: float | None = field(
+    head_learning_rate: float | None = setting(
+        "Head learning rate",
+        "Peak learning rate of the head; empty = the learning rate above.",
+        OPTIMISATION,
         default=None,
-        metadata=setting(
-            "Head learning rate",
-            "Peak learning rate of the head; empty = the learning rate above.",
-            OPTIMISATION,
-            low=1e-8,
-            high=10,
-        ),
+        low=1e-8,
+        high=10,
     )
-    weight_decay: float = field(
+    weight_decay: float = setting(
+        "Weight decay",
+        "Strength of the pull of weights towards zero.",
+        OPTIMISATION,
         default=0.01,
-        metadata=setting(
-            "Weight decay",
-            "Strength of the pull of weights towards zero.",
-            OPTIMISATION,
-            low=0,
-            high=1,
-        ),
+        low=0,
+        high=1,
     )
-    schedule: Schedule = field(
+    schedule: Schedule = setting(
+        "Learning rate schedule",
+        "How the learning rate changes over the run.",
+        OPTIMISATION,
         default="one_cycle",
-        metadata=setting(
-            "Learning rate schedule", "How the learning rate changes over the run.", OPTIMISATION
-        ),
     )
-    plateau_patience: int = field(
+    plateau_patience: int = setting(
+        "Plateau patience (epochs)",
+        "With plateau: epochs without a lower validation loss before the learning rate falls.",
+        OPTIMISATION,
         default=2,
-        metadata=setting(
-            "Plateau patience (epochs)",
-            "With plateau: epochs without a lower validation loss before the learning rate falls.",
-            OPTIMISATION,
-            low=0,
-            high=1000,
-        ),
+        low=0,
+        high=1000,
     )
-    plateau_factor: float = field(
+    plateau_factor: float = setting(
+        "Plateau factor",
+        "With plateau: the learning rate is multiplied by this.",
+        OPTIMISATION,
         default=0.1,
-        metadata=setting(
-            "Plateau factor",
-            "With plateau: the learning rate is multiplied by this.",
-            OPTIMISATION,
-            low=0.001,
-            high=0.999,
-        ),
+        low=0.001,
+        high=0.999,
     )
-    monitor: Monitor = field(
+    monitor: Monitor = setting(
+        "Checkpoint metric",
+        "Validation metric that selects the best epoch and decides early stopping.",
+        OPTIMISATION,
         default="auroc",
-        metadata=setting(
-            "Checkpoint metric",
-            "Validation metric that selects the best epoch and decides early stopping.",
-            OPTIMISATION,
-        ),
     )
-    oversample_factor: float | None = field(
+    oversample_factor: float | None = setting(
+        "Oversampling factor",
+        "How many times likelier a positive film is sampled; empty = until both classes are as likely.",
+        OPTIMISATION,
         default=4.0,
-        metadata=setting(
-            "Oversampling factor",
-            "How many times likelier a positive film is sampled; empty = until both classes are as likely.",
-            OPTIMISATION,
-            low=1,
-            high=1000,
-        ),
+        low=1,
+        high=1000,
     )
-    gradient_clip_norm: float | None = field(
+    gradient_clip_norm: float | None = setting(
+        "Gradient clipping (norm)",
+        "Scales the gradient of a step down to this norm where it is larger; empty = no clipping.",
+        OPTIMISATION,
         default=None,
-        metadata=setting(
-            "Gradient clipping (norm)",
-            "Scales the gradient of a step down to this norm where it is larger; empty = no clipping.",
-            OPTIMISATION,
-            low=1e-6,
-            high=1e6,
-        ),
+        low=1e-6,
+        high=1e6,
     )
-    ema_decay: float | None = field(
+    ema_decay: float | None = setting(
+        "EMA decay",
+        "Decay of an exponential moving average of the weights, which is then evaluated; empty = none.",
+        OPTIMISATION,
         default=None,
-        metadata=setting(
-            "EMA decay",
-            "Decay of an exponential moving average of the weights, which is then evaluated; empty = none.",
-            OPTIMISATION,
-            low=0,
-            high=0.99999,
-        ),
+        low=0,
+        high=0.99999,
     )
-    precision: Precision = field(
+    precision: Precision = setting(
+        "Numeric precision",
+        "auto uses bfloat16 on a CUDA device and float32 elsewhere.",
+        OPTIMISATION,
         default="auto",
-        metadata=setting(
-            "Numeric precision",
-            "auto uses bfloat16 on a CUDA device and float32 elsewhere.",
-            OPTIMISATION,
-        ),
     )
-    compile: bool = field(
+    compile: bool = setting(
+        "Compile the network",
+        "Compiles the network with torch.compile: slower to start, often faster after.",
+        OPTIMISATION,
         default=False,
-        metadata=setting(
-            "Compile the network",
-            "Compiles the network with torch.compile: slower to start, often faster after.",
-            OPTIMISATION,
-        ),
     )
-    checkpoint_every_steps: int = field(
+    checkpoint_every_steps: int = setting(
+        "Checkpoint interval (steps)",
+        "Steps between checkpoints, in addition to one after each epoch.",
+        OPTIMISATION,
         default=200,
-        metadata=setting(
-            "Checkpoint interval (steps)",
-            "Steps between checkpoints, in addition to one after each epoch.",
-            OPTIMISATION,
-            low=1,
-            high=10**6,
-        ),
+        low=1,
+        high=10**6,
     )

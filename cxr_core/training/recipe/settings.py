@@ -6,8 +6,8 @@ the help of `--set` and the list in docs/recipes.md are all made from it.
 
 import types
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
-from typing import Literal, Union, get_args, get_origin, get_type_hints
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from cxr_core.errors import RecipeError
 from cxr_core.models.networks.user_code import is_code_reference
@@ -110,29 +110,20 @@ class FieldSpec:
         return f"has {unknown}{hint} Choose from {', '.join(self.choices)}"
 
 
-def setting(  # noqa: PLR0913 - those of Setting
+def setting(
     label: str,
     help: str,
     group: str,
     *,
-    low: float | None = None,
-    high: float | None = None,
-    options: tuple[str, ...] | Callable[[], tuple[str, ...]] = (),
-    key: str = "",
-    takes_code: bool = False,
-) -> dict[str, Setting]:
-    """The `metadata` of a dataclass field that is a setting; the arguments are those of `Setting`."""
-    declared = Setting(
-        label=label,
-        help=help,
-        group=group,
-        low=low,
-        high=high,
-        options=options,
-        key=key,
-        takes_code=takes_code,
+    default: Any = MISSING,
+    default_factory: Any = MISSING,
+    **limits: Any,
+) -> Any:
+    """A dataclass field that is a setting. default, default_factory: as of `field`.  limits: the rest of `Setting`."""
+    declared = Setting(label=label, help=help, group=group, **limits)
+    return field(
+        default=default, default_factory=default_factory, metadata={METADATA_KEY: declared}
     )
-    return {METADATA_KEY: declared}
 
 
 def field_specs(owner: type) -> tuple[FieldSpec, ...]:
@@ -147,20 +138,20 @@ _SPECS: dict[type, tuple[FieldSpec, ...]] = {}
 
 def _read_specs(owner: type) -> Iterator[FieldSpec]:
     hints = get_type_hints(owner)
-    for field in fields(owner):
-        declared = field.metadata.get(METADATA_KEY)
+    for member in fields(owner):
+        declared = member.metadata.get(METADATA_KEY)
         if declared is None:
             continue
-        plain_type = _without_none(hints[field.name])
+        plain_type = _without_none(hints[member.name])
         kind = KIND_OF_TYPE[get_origin(plain_type) or plain_type]
         if kind == "text" and declared.options:
             kind = "choice"
         yield FieldSpec(
-            attribute=field.name,
-            key=declared.key or field.name,
+            attribute=member.name,
+            key=declared.key or member.name,
             kind=kind,
             literals=get_args(plain_type) if kind == "choice" else (),
-            optional=plain_type is not hints[field.name],
+            optional=plain_type is not hints[member.name],
             setting=declared,
         )
 
