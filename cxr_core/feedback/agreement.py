@@ -16,6 +16,7 @@ from cxr_core.feedback.projects import Project
 from cxr_core.feedback.readers import list_readers
 from cxr_core.feedback.store import read_store
 from cxr_core.models.figures import Figure, MeanFigure
+from cxr_core.presentation.wording import format_count
 
 CATEGORIES = ("suspected", "not_suspected", "unsure")
 MIN_FILMS = 2
@@ -51,7 +52,8 @@ class ReaderPerformance:
 class Agreement:
     """The readers of one finding. films: judged by two or more.  fleiss: None unless several films have as many reads.
 
-    fleiss_films: those films, all with the same number of reads.
+    fleiss_films: those films, all with the same number of reads.  sparse_pairs: pairs of readers who share too few
+    films for a kappa.
     """
 
     finding: str
@@ -60,6 +62,32 @@ class Agreement:
     fleiss: MeanFigure | None
     fleiss_films: int
     readers: tuple[ReaderPerformance, ...]
+    sparse_pairs: int = 0
+
+    def explain_missing(self) -> list[str]:
+        """Which figures there are none of, and why, in sentences."""
+        if not self.films:
+            return ["No film was judged by two readers, so there is nothing to compare."]
+        reasons = []
+        if self.sparse_pairs:
+            pairs = format_count(self.sparse_pairs, "pairs")
+            reasons.append(
+                f"No Cohen's kappa for {pairs} of readers who share a single film; it needs {MIN_FILMS} films or more."
+            )
+        if self.fleiss is None:
+            reasons.append(
+                f"No Fleiss' kappa: it needs {MIN_FILMS} films or more with the same number of readers."
+            )
+        kappas = [pair.kappa for pair in self.pairs] + ([self.fleiss] if self.fleiss else [])
+        if any(kappa.value is None for kappa in kappas):
+            reasons.append(
+                "A kappa is undefined where every reader gave every film the same answer."
+            )
+        if not self.readers:
+            reasons.append(
+                "No sensitivity or specificity: the other readers are sure and agree on none of a reader's films."
+            )
+        return reasons
 
 
 def compare_readers(project: Project, finding: str, *, after: bool = False) -> Agreement:
@@ -71,11 +99,13 @@ def compare_readers(project: Project, finding: str, *, after: bool = False) -> A
     shared = {film: answers for film, answers in verdicts.items() if len(answers) > 1}
     judged = {reader for answers in verdicts.values() for reader in answers}
     readers = [reader.id for reader in list_readers() if reader.id in judged]  # by name
-    pairs = []
+    pairs, sparse_pairs = [], 0
     for first, second in combinations(readers, 2):
         both = [(one[first], one[second]) for one in shared.values() if {first, second} <= set(one)]
         if len(both) >= MIN_FILMS:
             pairs.append(_compare_pair(first, second, both))
+        elif both:
+            sparse_pairs += 1
     counts = count_answers([list(answers.values()) for answers in shared.values()])
     fleiss = fleiss_kappa(counts) if len(counts) >= MIN_FILMS else None
     performances = [_measure_reader(reader, shared, calls) for reader in readers]
@@ -86,6 +116,7 @@ def compare_readers(project: Project, finding: str, *, after: bool = False) -> A
         fleiss=fleiss,
         fleiss_films=len(counts),
         readers=tuple(one for one in performances if one is not None),
+        sparse_pairs=sparse_pairs,
     )
 
 

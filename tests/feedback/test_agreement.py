@@ -153,6 +153,24 @@ def test_nobody_and_one_reader_have_no_agreement(readers: dict[str, str]) -> Non
         None,
         (),
     )
+    assert "No film was judged by two readers" in agreement.explain_missing()[0]
+
+
+def test_why_there_is_no_figure_is_said(readers: dict[str, str]) -> None:
+    project = create_study()
+    first = add_film(project, 1)
+    judge(first, readers["Ada"], "unsure")
+    judge(first, readers["Ben"], "unsure")
+    reasons = " ".join(compare_readers(project, "pneumonia").explain_missing())
+    assert "No Cohen's kappa for 1 pair of readers who share a single film" in reasons
+    assert "No Fleiss' kappa" in reasons
+    assert "No sensitivity or specificity" in reasons
+    second = add_film(project, 2)
+    judge(second, readers["Ada"], "unsure")
+    judge(second, readers["Ben"], "unsure")
+    reasons = " ".join(compare_readers(project, "pneumonia").explain_missing())
+    assert "A kappa is undefined where every reader" in reasons
+    assert "single film" not in reasons
 
 
 def test_unsure_readers_are_counted_apart(readers: dict[str, str]) -> None:

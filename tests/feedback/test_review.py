@@ -218,7 +218,10 @@ def test_a_round_in_a_shell(
     assert err.startswith("1 label decided; ")
     assert len(load_layer("better").record.decisions) == 1
     _, out, _ = run(capsys, "kappa", "study")
-    assert "Ada and Ben: Cohen's kappa" not in out  # one film says nothing
+    assert out.splitlines()[-2:] == [
+        "  No Cohen's kappa for 1 pair of readers who share a single film; it needs 2 films or more.",
+        "  No Fleiss' kappa: it needs 2 films or more with the same number of readers.",
+    ]
     run(capsys, "rename", "Ada", "Ada Byron")
     status, _, err = run(capsys, "rename", "Ada", "Eve")
     assert (status, "known: Ada Byron, Ben, Cy" in err) == (3, True)

@@ -217,6 +217,8 @@ def _kappa(given: argparse.Namespace) -> None:
                     f"    the model on the same films: sensitivity {_format(one.model_sensitivity)}, "
                     f"specificity {_format(one.model_specificity)}"
                 )
+        for reason in agreement.explain_missing():
+            print(f"  {reason}")
 
 
 def _rename(given: argparse.Namespace) -> None:

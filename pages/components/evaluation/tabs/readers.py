@@ -48,6 +48,8 @@ def show_readers(state: EvaluatePageState, finding: str) -> None:
             readers = sorted(agreement.readers, key=lambda one: names[one.reader])
             rows = [row for one in readers for row in _tabulate_reader(one, names[one.reader])]
             st.table(rows, border="horizontal", hide_index=True)
+    for reason in agreement.explain_missing():
+        st.caption(reason)
     st.caption(NOTE)
 
 
