@@ -8,7 +8,7 @@ import hashlib
 
 import numpy as np
 
-from cxr_core.data.manifest import Manifest
+from cxr_core.data.manifest import SPLITS, Manifest
 from cxr_core.data.splits.saved_split import COLUMNS, SavedSplit, SplitRecord
 from cxr_core.errors import DataError
 from cxr_core.presentation.wording import format_count
@@ -22,8 +22,8 @@ def set_films_aside(
 ) -> tuple[SavedSplit, Manifest | None]:
     """The split that trials use, and the validation films that none of them sees; None for a share of 0.
 
-    films: split into train, val and test.  share: of the patients of the validation films. Raises DataError where
-    either part would lack a class of a finding.
+    films: split into train, val, test and the promotion holdout, which trials do not use.  share: of the patients of
+    the validation films. Raises DataError where either part would lack a class of a finding.
     """
     table = films.table
     is_validation = (table["split"] == "val").to_numpy()
@@ -32,7 +32,7 @@ def set_films_aside(
     if share:
         for name, rows in (("set aside", is_aside), ("compared on", is_validation & ~chosen)):
             _require_classes(films.with_table(table[rows]), findings, name)
-    kept = table[~is_aside & table["split"].notna().to_numpy()]
+    kept = table[~is_aside & table["split"].isin(SPLITS).to_numpy()]
     record = SplitRecord(
         method="list",
         description=f"of a search, which sets {format_count(int(is_aside.sum()), 'validation films')} aside",
