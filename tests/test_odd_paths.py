@@ -36,6 +36,10 @@ ARGUMENTS = {
     "train.combine": [["PATH", "--data", "FOLDER"], ["cardiomegaly-adults", "--data", "PATH"]],
     "train.compare": [["PATH", "FOLDER"], ["FOLDER", "FOLDER", "--out", "PATH"]],
     "train.grid": [["--data", "PATH"], ["--data", "FOLDER", "--run", "PATH"]],
+    "train.refit": [
+        ["PATH", "--data", "FOLDER", "--set", "reduce_to=64", "--version", "2"],
+        ["cardiomegaly-adults", "--data", "PATH", "--set", "reduce_to=64", "--version", "2"],
+    ],
     "train.seeds": [
         ["PATH", "--data", "FOLDER", "--run", "new"],
         ["cardiomegaly-adults", "--data", "PATH", "--run", "new"],

@@ -152,8 +152,9 @@ def _status_of_ended(records: JobRecords) -> Status:
 def _how_to_resume(records: JobRecords) -> str:
     if records.is_evaluation:
         return "Start it again."
-    if run_files.is_ensemble(records.folder):
-        return "It is a mean of runs; delete it, and make it again with train.average."
+    command = run_files.made_without_training(records.folder)
+    if command:
+        return f"It is made without training; delete it, and make it again with {command}."
     step = run_files.last_checkpoint_step(records.folder)
     if step:
         return f"It can be resumed from step {step}."

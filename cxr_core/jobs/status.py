@@ -242,9 +242,8 @@ def _training_actions(state: State, run: Path) -> frozenset[Action]:
             if seconds_until_force(run) > 0:
                 return frozenset({"retry"})
             return frozenset({"force_stop", "retry"})
-    if run_files.is_ensemble(
-        run
-    ):  # its recipe is that of one member: a clone would train a single network
+    # A clone would train a single network by the recipe of one member, or by other settings than the weights had.
+    if run_files.made_without_training(run):
         return frozenset({"delete"})
     if state == "finished":
         return frozenset({"retry", "delete"})

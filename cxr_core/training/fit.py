@@ -52,6 +52,7 @@ from cxr_core.training.runs.events import (
     TrackingEnded,
 )
 from cxr_core.training.runs.manifest import DataDescription, RunManifest
+from cxr_core.training.runs.run_files import made_without_training
 from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.training.tasks.phantoms import add_phantoms
 from cxr_core.training.tasks.region_target import append_regions, load_or_make_regions
@@ -192,7 +193,7 @@ def resume(run: Path, options: FitOptions) -> Path:
         folder = RunFolder.open(run)
         recipe, manifest = folder.load_recipe(), folder.load_manifest()
         add_details(run=_id_in_log(folder))
-        _require_resumable(folder, manifest)
+        _require_resumable(folder)
         _require_same_code(recipe, manifest, run)
         with (
             _hold(folder, context),
@@ -325,12 +326,13 @@ def _id_in_log(folder: RunFolder) -> str:
     return folder.path.name if in_workspace else "outside the workspace"
 
 
-def _require_resumable(folder: RunFolder, manifest: RunManifest) -> None:
+def _require_resumable(folder: RunFolder) -> None:
     if folder.model.exists():
         raise RunError(f"{folder.path} is finished; its model is {folder.model}")
-    if manifest.members:
+    command = made_without_training(folder.path)
+    if command:
         raise RunError(
-            f"{folder.path} is an ensemble, which has no training to resume; make it again with train.average"
+            f"{folder.path} is made without training, so there is none to resume; make it again with {command}"
         )
 
 

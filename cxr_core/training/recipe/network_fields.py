@@ -122,3 +122,21 @@ class InputFields:
         INPUT,
         default="none",
     )
+    reduce_to: int | None = setting(
+        "Reduced size (pixels)",
+        "Side of the square that each film is reduced to before it is enlarged to the input size, so that large "
+        "and small copies of a film show the same detail; at most the input size; empty = not reduced.",
+        INPUT,
+        default=None,
+        low=16,
+        high=2048,
+    )
+    blur: float = setting(
+        "Blur (pixels)",
+        "Standard deviation of the Gaussian that smooths the reduced film, in its pixels, against the noise of "
+        "small JPEGs; 0 = none. Needs a reduced size.",
+        INPUT,
+        default=0.0,
+        low=0,
+        high=10,
+    )

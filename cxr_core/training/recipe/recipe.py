@@ -115,6 +115,8 @@ class Recipe(
             mean=self.mean,
             std=self.std,
             equalisation=self.equalisation,
+            reduce_to=self.reduce_to,
+            blur=self.blur,
         )
 
     @property

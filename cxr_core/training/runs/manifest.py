@@ -100,7 +100,8 @@ class RunManifest(JsonRecord):
 
     folders: absolute paths of the datasets.  version: of the model.  retry_of: the run whose recipe this one changed.
     initial_weights: where they came from, with hashes.  segmenter: the model that outlined the films of a recipe with
-    region_weight.  members: the models of an ensemble.  code: the sha256 of each file of the user's own.
+    region_weight.  members: the models of an ensemble.  refitted: the model whose weights this one has, where only the
+    settings of the input differ.  code: the sha256 of each file of the user's own.
     local_findings: the definitions of findings that do not ship.  label_layers: the readers' labels that it trains on.
     validation_trials: of searches before it, which were compared on its validation films.
     """
@@ -120,6 +121,7 @@ class RunManifest(JsonRecord):
     exclusions: Exclusions = field(default_factory=Exclusions)
     segmenter: str = ""
     members: tuple[PathText, ...] = ()
+    refitted: PathText = ""
     code: dict[str, str] = field(default_factory=dict)
     local_findings: tuple[LocalFinding, ...] = ()
     label_layers: tuple[AppliedLayer, ...] = ()

@@ -58,9 +58,12 @@ def read_recipe_values(folder: Path) -> JsonObject:
     return {}
 
 
-def is_ensemble(folder: Path) -> bool:
-    """Whether the run is an ensemble of other runs, which is made at once and cannot be resumed."""
-    return "averaged" in (read_json_object(folder / RUN_MANIFEST) or {})
+def made_without_training(folder: Path) -> str:
+    """The command that made a run of other models' weights, at once: it cannot be resumed. "" for a run that trains."""
+    manifest = read_json_object(folder / RUN_MANIFEST) or {}
+    if "refitted" in manifest:
+        return "train.refit"
+    return "train.average" if "averaged" in manifest else ""
 
 
 def last_checkpoint_step(folder: Path) -> int | None:

@@ -10,7 +10,7 @@ from cxr_core.jobs.job import Job
 from cxr_core.presentation.wording import FITTED_HERE, finding_in_sentence, format_count
 from cxr_core.training.runs.compare import read_data_folders
 from cxr_core.training.runs.figures import FIGURE_LABELS, RunFigure, collect_figures
-from cxr_core.training.runs.run_files import is_ensemble, recipe_file
+from cxr_core.training.runs.run_files import made_without_training, recipe_file
 from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.training.job_state import (
@@ -99,8 +99,8 @@ def _offer_actions(state: TrainPageState, run: Job) -> None:
                 args=(state, _prefill_clone, state, run),
                 help="Fills in the form with this run's recipe and data. This run stays as it is.",
             )
-        elif is_ensemble(run.folder):
-            st.caption("A mean of runs has no training to clone; clone one of those runs.")
+        elif made_without_training(run.folder):
+            st.caption("This model was made without training; clone the run that trained it.")
         if "delete" in run.actions:
             st.button(
                 "Delete",

@@ -1,0 +1,71 @@
+"""python -m train.refit MODEL_OR_RUN --data DIR --set reduce_to=64 --set blur=0.7: other settings of a model's input.
+
+The weights stay. Calibration, thresholds, the scale of heatmaps and the limit of unfamiliar films are fitted anew to
+the training and validation films as they are prepared now, and written as a run that can be combined with the ratio,
+evaluated and published.
+"""
+
+import argparse
+import sys
+
+from cxr_core.errors import SilhouetteError
+from cxr_core.workspace.terminal import accept_any_text
+from train.command_line.arguments import (
+    Parser,
+    add_data,
+    parse_assignment,
+    parse_name_or_path,
+    parse_path_argument,
+)
+from train.command_line.progress import report_progress
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, refit, print the path of the model written. 3 when that is refused."""
+    accept_any_text()
+    given = _create_parser().parse_args(arguments)
+    from cxr_core.training.export.refit import refit_model
+    from train.command_line.model_names import find_model_folder
+
+    try:
+        with report_progress() as progress:
+            model = refit_model(
+                find_model_folder(given.model),
+                given.data,
+                dict(given.set),
+                version=given.version,
+                run=given.run,
+                progress=lambda done, total: progress("reading films", done, total),
+            )
+    except SilhouetteError as error:
+        print(f"train.refit: {error}", file=sys.stderr)
+        return 3
+    print(model)
+    return 0
+
+
+def _create_parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="python -m train.refit", description=__doc__)
+    parser.add_argument(
+        "model",
+        type=parse_name_or_path,
+        help="a run folder, a model folder, or the name of an installed model",
+    )
+    add_data(parser)
+    parser.add_argument(
+        "--set",
+        type=parse_assignment,
+        action="append",
+        required=True,
+        metavar="KEY=VALUE",
+        help="replace a value of the recipe's input: equalisation, mean, std, reduce_to or blur; repeatable",
+    )
+    parser.add_argument("--version", required=True, help="the version of the model written")
+    parser.add_argument(
+        "--run", type=parse_path_argument, help="the folder to write (default: under the workspace)"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
