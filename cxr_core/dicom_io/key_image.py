@@ -17,7 +17,7 @@ from cxr_core.presentation.wording import call_name, format_percent
 from cxr_core.reading.cardiothoracic.overlay import draw_measurement
 from cxr_core.reading.cardiothoracic.ratio import describe_ratio
 from cxr_core.reading.report.colormap import overlay_heatmap
-from cxr_core.reading.report.pdf import find_fonts
+from cxr_core.reading.report.fonts import BOLD, REGULAR, find_fonts
 from cxr_core.reading.report.pictures import resize_film, shrink_placement, to_grey
 from cxr_core.reading.report.report import Report
 from cxr_core.reading.results import FindingReading
@@ -66,8 +66,7 @@ def burn_in(picture: np.ndarray, lines: Sequence[str]) -> np.ndarray:
     canvas.paste(Image.fromarray(picture), (0, 0))
     pen = ImageDraw.Draw(canvas)
     for index, line in enumerate(lines):
-        face = "DejaVuSans.ttf" if index else "DejaVuSans-Bold.ttf"
-        font = ImageFont.truetype(str(find_fonts() / face), TEXT_PX)
+        font = ImageFont.truetype(str(find_fonts() / (REGULAR if index else BOLD)), TEXT_PX)
         while pen.textlength(line, font) > width - 2 * MARGIN_PX and font.size > 8:
             font = font.font_variant(size=font.size - 1)
         colour = TEXT_COLOUR if index else WARNING_COLOUR

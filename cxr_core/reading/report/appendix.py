@@ -18,7 +18,6 @@ from cxr_core.reading.report.measurement import CHANGE_METHOD, list_ratio_detail
 from cxr_core.reading.report.pictures import (
     EmbeddedPicture,
     draw_colour_bar,
-    embed_picture,
     name_film,
     shrink_film,
     shrink_placement,
@@ -129,7 +128,7 @@ def _draw_heatmaps(report: Report) -> Iterator[HeatmapFigure]:
         overlay = overlay_heatmap(pixels, heat, attribution.scale)
         caption = _caption_heatmap(name_film(report), finding, attribution)
         yield HeatmapFigure(
-            picture=embed_picture(overlay, caption),
+            picture=EmbeddedPicture(overlay, caption),
             colour_bar=colour_bar,
             scale_end=f"{attribution.scale:.2g} and more ({_describe_unit(attribution)})",
         )

@@ -15,25 +15,25 @@ LONGEST_SIDE_PX = 1024  # of a picture in the report; more would only make the f
 BAR_GREY = 0.42  # under the colour bar: about the grey of a lung
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EmbeddedPicture:
-    """A picture that is held in the report itself. png: the bytes of its file.  size: rows and columns in pixels."""
+    """A picture that is held in the report itself. pixels: (H, W) grey or (H, W, 3) sRGB uint8."""
 
-    png: bytes
+    pixels: np.ndarray
     caption: str
-    size: tuple[int, int]
+
+    @property
+    def png(self) -> bytes:
+        """The bytes of its file."""
+        is_grey = self.pixels.ndim == 2
+        ordered = self.pixels if is_grey else cv2.cvtColor(self.pixels, cv2.COLOR_RGB2BGR)
+        _, png = cv2.imencode(".png", ordered)
+        return png.tobytes()
 
     @property
     def source(self) -> str:
         """The picture as the `src` of an `img` element."""
         return f"data:image/png;base64,{base64.b64encode(self.png).decode('ascii')}"
-
-
-def embed_picture(pixels: np.ndarray, caption: str) -> EmbeddedPicture:
-    """A picture of (H, W) grey or (H, W, 3) sRGB uint8 pixels."""
-    ordered = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    _, png = cv2.imencode(".png", ordered)
-    return EmbeddedPicture(png.tobytes(), caption, (pixels.shape[0], pixels.shape[1]))
 
 
 def draw_film(report: Report) -> EmbeddedPicture | None:
@@ -44,7 +44,7 @@ def draw_film(report: Report) -> EmbeddedPicture | None:
     caption = name_film(report)
     measurements = report.reading.measurements
     if segmentation is None or not measurements:
-        return embed_picture(to_grey(shrink_film(film.pixels)), caption)
+        return EmbeddedPicture(to_grey(shrink_film(film.pixels)), caption)
     measurement = measurements[0]
     caption += " with the outlines of heart and lungs"
     if measurement.heart is not None:
@@ -52,7 +52,7 @@ def draw_film(report: Report) -> EmbeddedPicture | None:
     if measurement.edited:
         caption += ", their ends set by hand"
     grey = to_grey(resize_film(film.pixels))
-    return embed_picture(draw_measurement(grey, film.shape, segmentation, measurement), caption)
+    return EmbeddedPicture(draw_measurement(grey, film.shape, segmentation, measurement), caption)
 
 
 def name_film(report: Report) -> str:
@@ -91,4 +91,4 @@ def draw_colour_bar() -> EmbeddedPicture:
     """The colours of a heatmap from no evidence to the full scale, over the grey of a lung."""
     shares = np.linspace(0, 1, 256, dtype=np.float32)[None].repeat(8, axis=0)
     bar = overlay_heatmap(np.full_like(shares, BAR_GREY), shares, 1.0)
-    return embed_picture(bar, "colour bar")
+    return EmbeddedPicture(bar, "colour bar")

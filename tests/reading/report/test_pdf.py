@@ -139,6 +139,15 @@ def test_signs_and_other_peoples_text_are_printed_or_replaced():
     assert '../../<script>alert("x")</script>\ufffdgnp.exe&\ufffd.png' in text
 
 
+def test_letters_beyond_the_usual_ones_are_printed_and_leave_nothing_in_the_next_report():
+    plain = measured()
+    before = render_pdf_report(plain)
+    flag = QualityFlag("odd", "\u0416\u03a9 \u2297 Łódź.")
+    text = text_of(render_pdf_report(report(examination(film_of(), concerns=(flag,)))))
+    assert "\u0416\u03a9 \u2297 Łódź." in text
+    assert render_pdf_report(plain) == before
+
+
 def test_a_refused_file_has_a_page_with_its_reason():
     refusal = QualityFlag("undecodable", "This file is empty.", withholds_reading=True)
     examined = dataclasses.replace(examination(None, concerns=(refusal,)), outputs=())
