@@ -17,7 +17,7 @@ from train.command_line.arguments import (
     parse_name_or_path,
     parse_path_argument,
 )
-from train.command_line.progress import report_progress
+from train.command_line.progress import ProgressBar
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,14 +28,14 @@ def main(arguments: list[str] | None = None) -> int:
     from train.command_line.model_names import find_model_folder
 
     try:
-        with report_progress() as progress:
+        with ProgressBar() as bar:
             model = refit_model(
                 find_model_folder(given.model),
                 given.data,
                 dict(given.set),
                 version=given.version,
                 run=given.run,
-                progress=lambda done, total: progress("reading films", done, total),
+                progress=bar,
             )
     except SilhouetteError as error:
         print(f"train.refit: {error}", file=sys.stderr)

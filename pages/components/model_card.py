@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import streamlit as st
 
+from cxr_core.film.preprocess import InputSpec
 from cxr_core.models.card import OPERATING_POINTS, ModelCard
 from cxr_core.models.confident_normal import ConfidentNormal
 from cxr_core.models.figures import Figure, MeanFigure, parse_figure
@@ -88,9 +89,18 @@ def show_card(card: ModelCard, finding: str) -> None:
         points.append(f"- {plain(_describe_confident_normal(confident))}")
     st.markdown("\n".join(["**Thresholds**", *points]))
     st.caption(
-        f"Calibration: {plain(card.calibration[finding].source)}. Input {card.input_spec.side} × "
-        f"{card.input_spec.side} px. Weights: SHA-256 {card.weights_sha256[:12]}…"
+        f"Calibration: {plain(card.calibration[finding].source)}. Input {_describe_input(card.input_spec)}. "
+        f"Weights: SHA-256 {card.weights_sha256[:12]}…"
     )
+
+
+def _describe_input(spec: InputSpec) -> str:
+    """`128 × 128 px, of films reduced to 64 × 64 px and blurred by 0.7 px`."""
+    size = f"{spec.side} × {spec.side} px"
+    if spec.reduce_to is None:
+        return size
+    size += f", of films reduced to {spec.reduce_to} × {spec.reduce_to} px"
+    return f"{size} and blurred by {spec.blur:g} px" if spec.blur else size
 
 
 def _describe_confident_normal(confident: ConfidentNormal) -> str:

@@ -7,11 +7,16 @@ settings prepare them.
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 
-from cxr_core.data.cache.pixel_cache import Progress, ignore_progress
 from cxr_core.data.film_set import load_film_set
-from cxr_core.data.prepare import open_data, resolve_data
+from cxr_core.data.prepare import (
+    StageProgress,
+    ignore_stage_progress,
+    open_data,
+    resolve_data,
+)
 from cxr_core.errors import ModelError, RecipeError
 from cxr_core.models.card import ModelCard
 from cxr_core.models.networks.initialise import describe_initial_weights
@@ -25,6 +30,7 @@ from cxr_core.training.recipe.network_fields import InputFields
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import apply_overrides, load_named_recipe
 from cxr_core.training.run_data import LEARNING_SPLITS, find_run
+from cxr_core.training.runs.events import Event, StageBegun
 from cxr_core.training.runs.manifest import RunManifest
 from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.workspace.log import log_task
@@ -40,7 +46,7 @@ def refit_model(
     *,
     version: str,
     run: Path | None = None,
-    progress: Progress = ignore_progress,
+    progress: StageProgress = ignore_stage_progress,
 ) -> Path:
     """Write a run whose model has the weights of another one and other settings of the input. Returns its folder.
 
@@ -52,11 +58,16 @@ def refit_model(
     began = time.perf_counter()
     _require_input_keys(overrides)
     card = load_card(folder)
-    films = open_data(data, lambda _, done, total: progress(done, total))
+    films = open_data(data, progress)
     learning = find_learning_films(folder, card, films)
     recipe = apply_overrides(_load_recipe(folder, card), overrides)
     splits = {
-        name: load_film_set(learning.select_split(name), recipe.input_spec(), recipe.findings)
+        name: load_film_set(
+            learning.select_split(name),
+            recipe.input_spec(),
+            recipe.findings,
+            partial(progress, "decoding"),
+        )
         for name in LEARNING_SPLITS
     }
     auroc = sum(validation_auroc(card, key) for key in card.findings) / len(card.findings)
@@ -69,9 +80,14 @@ def refit_model(
         refitted=describe_initial_weights(str(folder)),
     )
     made = RunFolder.create(recipe, manifest, run)
+
+    def report(event: Event) -> None:
+        if isinstance(event, StageBegun) and event.total:
+            progress(event.stage, event.done, event.total)
+
     with made.hold():
         duration_s = card.training.get("duration_s", 0) + time.perf_counter() - began
-        export_classifier(recipe, trained, learning, splits, made, duration_s)
+        export_classifier(recipe, trained, learning, splits, made, duration_s, report)
     return made.model
 
 
