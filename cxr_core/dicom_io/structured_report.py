@@ -32,6 +32,7 @@ from highdicom.sr import (
 from highdicom.sr import (
     Measurement as MeasurementItem,
 )
+from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
@@ -47,8 +48,11 @@ SERIES_NUMBER = 9101
 Group = MeasurementsAndQualitativeEvaluations
 
 
-def build_structured_report(origin: ResultOrigin) -> Comprehensive3DSR:
-    """The structured report of a film's reading: complete, preliminary, verified by nobody."""
+def build_structured_report(origin: ResultOrigin) -> Dataset:
+    """The structured report of a film's reading: complete, preliminary, verified by nobody.
+
+    Comprehensive3DSR.from_dataset opens it for reading.
+    """
     reading = origin.report.reading
     groups = [_describe_summary(origin, reading)]
     for finding in reading.findings:
@@ -64,13 +68,18 @@ def build_structured_report(origin: ResultOrigin) -> Comprehensive3DSR:
         procedure_reported=terms.PROCEDURE,
         imaging_measurements=groups,
     )
-    return Comprehensive3DSR(
+    # The groups join the document last: highdicom copies, converts and searches what it is given, which takes longer
+    # than all else. What it would check, that they refer to this film only, _make_group and _locate see to.
+    measurements = content[0].ContentSequence.pop()
+    document = Comprehensive3DSR(
         evidence=[origin.source],
         content=content,
         is_complete=True,
         **origin.describe_object(SERIES_NUMBER, "Findings and measurements"),
         **origin.describe_own_codes(),
     )
+    document.ContentSequence.append(measurements)
+    return document
 
 
 def _describe_device(origin: ResultOrigin) -> ObserverContext:
