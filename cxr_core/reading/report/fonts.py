@@ -9,9 +9,12 @@ from functools import cache
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
+from fpdf import FPDF
+from fpdf.fonts import TTFFont
 
 REGULAR, BOLD = "DejaVuSans.ttf", "DejaVuSans-Bold.ttf"
 # Of Unicode: western and central European letters, punctuation, arrows, comparisons, and the sign for what is missing.
@@ -28,9 +31,24 @@ def find_fonts() -> Path:
     return Path(found.origin).parent / "mpl-data" / "fonts" / "ttf"
 
 
-def open_font(face: str, is_whole: bool) -> BytesIO:
-    """A font file with all its glyphs, or with those of the USUAL characters."""
-    return BytesIO((find_fonts() / face).read_bytes() if is_whole else _cut_font(face))
+class ReportFont(TTFFont):
+    """A face of the font in one document, which fpdf2 measures and embeds."""
+
+    def __init__(self, pdf: FPDF, face: str, key: str, style: str, is_whole: bool):
+        """key: by which the document knows it.  is_whole: whether it has all its glyphs, or the USUAL ones."""
+        content = (find_fonts() / face).read_bytes() if is_whole else _cut_font(face)
+        file: Any = BytesIO(content)  # fontTools takes it as it does a path
+        super().__init__(pdf, file, key, style)
+        self.ttfont.recalcBBoxes = False  # glyphs that are embedded stay as they are
+
+    def get_text_width(
+        self, text: str, font_size_pt: float, text_shaping_params: dict[str, Any] | None
+    ) -> tuple[int, float]:
+        """As fpdf2 does it, without a step of Python for each character: it is asked at each one, for all before."""
+        if text_shaping_params or self.is_symbol:
+            return super().get_text_width(text, font_size_pt, text_shaping_params)
+        self.biggest_size_pt = max(self.biggest_size_pt, font_size_pt)
+        return len(text), sum(map(self.cw.__getitem__, map(ord, text))) * font_size_pt * 0.001
 
 
 @cache

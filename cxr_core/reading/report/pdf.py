@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 from fpdf import FPDF
-from fpdf.fonts import TTFFont
 from fpdf.image_datastructures import RasterImageInfo
 from isal import isal_zlib
 
 from cxr_core.presentation.palette import BLUE, PURPLE, VERMILION
 from cxr_core.reading.report.appendix import Appendix
-from cxr_core.reading.report.fonts import BOLD, REGULAR, open_font
+from cxr_core.reading.report.fonts import BOLD, REGULAR, ReportFont
 from cxr_core.reading.report.page import FindingRow, ReportPage, build_page
 from cxr_core.reading.report.pictures import EmbeddedPicture
 from cxr_core.reading.report.probability_bar import ProbabilityBar
@@ -70,8 +69,7 @@ class ReportPdf(FPDF):
         self.lacks_glyphs = False
         for style, face in (("", REGULAR), ("B", BOLD)):
             key = f"{FONT.lower()}{style}"
-            file: Any = open_font(face, has_whole_font)  # which fontTools takes as it does a path
-            self.fonts[key] = TTFFont(self, file, key, style)
+            self.fonts[key] = ReportFont(self, face, key, style, has_whole_font)
         self.set_margins(MARGIN, 12, MARGIN)
         self.set_auto_page_break(True, margin=16)
         self.set_stretching(STRETCHING)
@@ -90,7 +88,7 @@ class ReportPdf(FPDF):
     def make_printable(self, text: str) -> str:
         """The text with U+FFFD for what cannot be printed, or has no glyph in the font."""
         font = self.fonts[FONT.lower()]
-        glyphs = font.cmap if isinstance(font, TTFFont) else {}
+        glyphs = font.cmap if isinstance(font, ReportFont) else {}
         has_glyph = [c.isprintable() and ord(c) in glyphs for c in text]
         if all(has_glyph):
             return text
