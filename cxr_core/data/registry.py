@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cxr_core.data.cache.pixel_cache import PixelCache
-from cxr_core.data.checks.decision import Decision, fingerprint_issue
+from cxr_core.data.checks.decision import Decision, find_decision
 from cxr_core.data.checks.issue import Issue
 from cxr_core.data.manifest import Manifest, list_findings
 from cxr_core.errors import DataError, RecordError
@@ -143,11 +143,7 @@ class Dataset:
 
     def decision_about(self, issue: Issue) -> Decision | None:
         """The decision that applies to an issue, if there is one."""
-        fingerprint = fingerprint_issue(issue)
-        for decision in self.decisions:
-            if decision.fingerprint == fingerprint:
-                return decision
-        return None
+        return find_decision(self.decisions, issue)
 
     def open_blocking_issues(self) -> tuple[Issue, ...]:
         """Blocking issues without a decision. Training is stopped while there are any."""

@@ -14,8 +14,19 @@ DIGITS = 6  # of every recorded figure
 AnyFigure = TypeVar("AnyFigure", bound="MeanFigure")
 
 
+class RoundedRecord(JsonRecord):
+    """A record whose numbers are kept with six decimals."""
+
+    def to_json(self) -> JsonObject:
+        """The object as it is kept on disk."""
+        return {
+            key: round(entry, DIGITS) if isinstance(entry, float) else entry
+            for key, entry in super().to_json().items()
+        }
+
+
 @dataclass(frozen=True)
-class MeanFigure(JsonRecord):
+class MeanFigure(RoundedRecord):
     """A mean over films with its 95 % interval over patients. None = undefined. n: films that it is taken over."""
 
     value: float | None
@@ -28,13 +39,6 @@ class MeanFigure(JsonRecord):
         return replace(
             self, value=_rounded(self.value), low=_rounded(self.low), high=_rounded(self.high)
         )
-
-    def to_json(self) -> JsonObject:
-        """The form in metrics.json and model cards, rounded to six decimals."""
-        return {
-            key: round(entry, DIGITS) if isinstance(entry, float) else entry
-            for key, entry in super().to_json().items()
-        }
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Records what a person decided about an issue: accept it, or exclude the films it names."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
@@ -32,6 +32,12 @@ def fingerprint_issue(issue: Issue) -> str:
     """A hash of what an issue concerns: the films it names, or its message when it names none."""
     concerned = "\n".join(sorted(issue.images)) or issue.message
     return hashlib.sha256(f"{issue.code}\n{concerned}".encode()).hexdigest()
+
+
+def find_decision(decisions: Iterable[Decision], issue: Issue) -> Decision | None:
+    """The decision that applies to an issue, if there is one."""
+    fingerprint = fingerprint_issue(issue)
+    return next((each for each in decisions if each.fingerprint == fingerprint), None)
 
 
 def decide_issue(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cxr_core.data.account import LEFT_OUT, FilmAccount
-from cxr_core.data.checks.decision import Decision, fingerprint_issue
+from cxr_core.data.checks.decision import Decision, find_decision, fingerprint_issue
 from cxr_core.data.checks.issue import EXAMPLES, Issue
 from cxr_core.data.checks.issue_kinds import SEVERITIES, Severity
 from cxr_core.data.manifest import SplitCounts
@@ -49,11 +49,7 @@ class DatasetReport:
 
     def decision_about(self, issue: Issue) -> Decision | None:
         """The decision that applies to an issue, if there is one."""
-        fingerprint = fingerprint_issue(issue)
-        for decision in self.decisions:
-            if decision.fingerprint == fingerprint:
-                return decision
-        return None
+        return find_decision(self.decisions, issue)
 
     def issues_of(self, severity: Severity) -> list[Issue]:
         """The issues of one severity, in order."""

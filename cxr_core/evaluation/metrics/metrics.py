@@ -6,6 +6,7 @@ The result has the shape of the weights without their last axis.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ BINS = 15  # for the calibration errors, the parts of the Brier score, and the c
 EPS = float(np.finfo(np.float64).eps)
 
 Weights = np.ndarray | Resamples | None
+Rates = np.ndarray | np.floating[Any] | float
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +34,7 @@ class Confusion:
     def accuracy(self) -> np.ndarray:
         """Share of the films called as they are labelled."""
         right = self.true_positive + self.true_negative
-        return _divide(right, right + self.false_positive + self.false_negative)
+        return divide(right, right + self.false_positive + self.false_negative)
 
     @property
     def balanced_accuracy(self) -> np.ndarray:
@@ -43,22 +45,22 @@ class Confusion:
     @property
     def precision(self) -> np.ndarray:
         """Share of the films called positive that are positive; NaN when none is called positive."""
-        return _divide(self.true_positive, self.true_positive + self.false_positive)
+        return divide(self.true_positive, self.true_positive + self.false_positive)
 
     @property
     def sensitivity(self) -> np.ndarray:
         """Share of the positives called positive, also named recall; NaN without positives."""
-        return _divide(self.true_positive, self.true_positive + self.false_negative)
+        return divide(self.true_positive, self.true_positive + self.false_negative)
 
     @property
     def specificity(self) -> np.ndarray:
         """Share of the negatives called negative; NaN without negatives."""
-        return _divide(self.true_negative, self.true_negative + self.false_positive)
+        return divide(self.true_negative, self.true_negative + self.false_positive)
 
     @property
     def f1(self) -> np.ndarray:
         """Harmonic mean of precision and recall; NaN when nothing is positive and nothing is called so."""
-        return _divide(
+        return divide(
             2 * self.true_positive,
             2 * self.true_positive + self.false_positive + self.false_negative,
         )
@@ -73,12 +75,12 @@ class Confusion:
         agreement = (
             self.true_positive * self.true_negative - self.false_positive * self.false_negative
         )
-        return _divide(agreement, np.sqrt(called * not_called * present * absent))
+        return divide(agreement, np.sqrt(called * not_called * present * absent))
 
     @property
     def npv(self) -> np.ndarray:
         """Share of the films called negative that are negative; NaN when none is called negative."""
-        return _divide(self.true_negative, self.true_negative + self.false_negative)
+        return divide(self.true_negative, self.true_negative + self.false_negative)
 
     @property
     def lr_positive(self) -> np.ndarray:
@@ -86,14 +88,14 @@ class Confusion:
 
         Source: Deeks & Altman 2004, BMJ 329:168-169, also for `lr_negative`.
         """
-        false_positive_rate = _divide(self.false_positive, self.true_negative + self.false_positive)
-        return _divide(self.sensitivity, false_positive_rate)
+        false_positive_rate = divide(self.false_positive, self.true_negative + self.false_positive)
+        return divide(self.sensitivity, false_positive_rate)
 
     @property
     def lr_negative(self) -> np.ndarray:
         """Likelihood ratio of a negative call; NaN when every negative is called positive, or a class is missing."""
-        false_negative_rate = _divide(self.false_negative, self.true_positive + self.false_negative)
-        return _divide(false_negative_rate, self.specificity)
+        false_negative_rate = divide(self.false_negative, self.true_positive + self.false_negative)
+        return divide(false_negative_rate, self.specificity)
 
     @property
     def of_negatives(self) -> "Confusion":
@@ -119,15 +121,15 @@ class Ranking:
         """As the function of this name."""
         below = np.cumsum(self.negatives, axis=-1) - self.negatives
         pairs = self.positives.sum(axis=-1) * self.negatives.sum(axis=-1)
-        return _divide((self.positives * (below + self.negatives / 2)).sum(axis=-1), pairs)
+        return divide((self.positives * (below + self.negatives / 2)).sum(axis=-1), pairs)
 
     @property
     def average_precision(self) -> np.ndarray:
         """As the function of this name."""
         positives, negatives = self.positives[..., ::-1], self.negatives[..., ::-1]
         true = np.cumsum(positives, axis=-1)
-        precision = np.nan_to_num(_divide(true, true + np.cumsum(negatives, axis=-1)))
-        return _divide((positives * precision).sum(axis=-1), positives.sum(axis=-1))
+        precision = np.nan_to_num(divide(true, true + np.cumsum(negatives, axis=-1)))
+        return divide((positives * precision).sum(axis=-1), positives.sum(axis=-1))
 
     def adaptive_calibration_error(self, bins: int) -> np.ndarray:
         """As the function of this name; the scores are probabilities."""
@@ -144,7 +146,7 @@ class Ranking:
         of_bins = np.diff(
             np.reshape(at_edges, (-1, bins - 1)), axis=-1, prepend=0, append=gaps[:, -1:]
         )
-        errors = _divide(np.abs(of_bins).sum(axis=-1), total)
+        errors = divide(np.abs(of_bins).sum(axis=-1), total)
         reshaped: np.ndarray = errors.reshape(self.positives.shape[:-1])[()]
         return reshaped
 
@@ -227,15 +229,15 @@ def decompose_brier_score(
     predicted = weights @ (inside * probabilities[:, None])
     observed = weights @ (inside * labels[:, None])
     total = weights.sum(axis=-1)
-    frequency = _divide(observed.sum(axis=-1), total)
-    apart = np.nan_to_num(_divide(observed, films)) - np.asarray(frequency)[..., None]
-    of_bins = np.nan_to_num(_divide(predicted**2 - 2 * predicted * observed, films)).sum(axis=-1)
-    gaps = np.nan_to_num(_divide((predicted - observed) ** 2, films))
+    frequency = divide(observed.sum(axis=-1), total)
+    apart = np.nan_to_num(divide(observed, films)) - np.asarray(frequency)[..., None]
+    of_bins = np.nan_to_num(divide(predicted**2 - 2 * predicted * observed, films)).sum(axis=-1)
+    gaps = np.nan_to_num(divide((predicted - observed) ** 2, films))
     return BrierParts(
-        reliability=_divide(gaps.sum(axis=-1), total),
-        resolution=_divide((films * apart**2).sum(axis=-1), total),
+        reliability=divide(gaps.sum(axis=-1), total),
+        resolution=divide((films * apart**2).sum(axis=-1), total),
         uncertainty=frequency * (1 - frequency),
-        within=_divide(weights @ (probabilities**2 - 2 * probabilities * labels) - of_bins, total),
+        within=divide(weights @ (probabilities**2 - 2 * probabilities * labels) - of_bins, total),
     )
 
 
@@ -255,7 +257,7 @@ def expected_calibration_error(
     inside = np.eye(bins)[assign_bins(probabilities, bins)]
     weights = _to_weights(weights, labels)
     gaps = weights @ (inside * (probabilities - labels)[:, None])
-    return _divide(np.abs(gaps).sum(axis=-1), weights.sum(axis=-1))
+    return divide(np.abs(gaps).sum(axis=-1), weights.sum(axis=-1))
 
 
 def adaptive_calibration_error(
@@ -283,10 +285,10 @@ def _to_weights(weights: Weights, labels: np.ndarray) -> np.ndarray | Resamples:
 
 def _mean(values: np.ndarray, weights: Weights) -> np.ndarray:
     weights = _to_weights(weights, values)
-    return _divide(weights @ values, weights.sum(axis=-1))
+    return divide(weights @ values, weights.sum(axis=-1))
 
 
-def _divide(part: np.ndarray, total: np.ndarray) -> np.ndarray:
+def divide(part: Rates, total: Rates) -> np.ndarray:
     """Divide; NaN where total is 0."""
     part, total = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(total, np.float64))
     share: np.ndarray = np.divide(part, total, out=np.full(part.shape, np.nan), where=total != 0)[

@@ -9,14 +9,13 @@ from cxr_core.evaluation.bootstrap.bootstrap import bootstrap_patients, percenti
 from cxr_core.evaluation.bootstrap.resamples import Resamples
 from cxr_core.evaluation.metrics.delong import compare_aurocs_by_delong
 from cxr_core.evaluation.metrics.metrics import auroc
-from cxr_core.workspace.json_files import JsonObject
-from cxr_core.workspace.json_record import JsonRecord
+from cxr_core.models.figures import RoundedRecord
 
 DELONG, BOOTSTRAP = "paired DeLong, each film of another patient", "bootstrap over patients"
 
 
 @dataclass(frozen=True, kw_only=True)
-class AurocDifference(JsonRecord):
+class AurocDifference(RoundedRecord):
     """AUROC of the first score minus that of the second, with its 95 % interval. None = undefined.
 
     p: two-sided, that they do not differ.  method: how interval and p were computed.  first, second: both AUROCs.
@@ -36,13 +35,6 @@ class AurocDifference(JsonRecord):
     def half_width(self) -> float | None:
         """Half the interval's width."""
         return None if self.low is None or self.high is None else (self.high - self.low) / 2
-
-    def to_json(self) -> JsonObject:
-        """The form in verdicts of the gate, rounded to six decimals."""
-        return {
-            key: round(entry, 6) if isinstance(entry, float) else entry
-            for key, entry in super().to_json().items()
-        }
 
 
 def compare_aurocs(

@@ -7,8 +7,7 @@ from typing import ClassVar, Literal
 from cxr_core.data.manifest import AppliedLayer
 from cxr_core.evaluation.metrics.coverage import RuleCoverage
 from cxr_core.evaluation.metrics.reported import Calibrated
-from cxr_core.models.figures import AttributionInside, Figure, Localisation
-from cxr_core.workspace.json_files import JsonObject
+from cxr_core.models.figures import AttributionInside, Figure, Localisation, RoundedRecord
 from cxr_core.workspace.json_record import Count, Fraction, JsonRecord
 
 SCORES = (  # figures that need no threshold, in the order of metrics.json
@@ -41,7 +40,7 @@ RATES_AT_POINTS = ("sensitivity", "specificity", "accuracy", "precision", "f1")
 
 
 @dataclass(frozen=True)
-class AdjustedDifference(JsonRecord):
+class AdjustedDifference(RoundedRecord):
     """One difference among several that are tested together. None = undefined.
 
     low, high: intervals that hold all differences at once in 95 % of all cases.  p: of this one alone, two-sided.
@@ -53,13 +52,6 @@ class AdjustedDifference(JsonRecord):
     high: float | None
     p: float | None
     p_adjusted: float | None
-
-    def to_json(self) -> JsonObject:
-        """The form in metrics.json and comparison.json, rounded to six decimals."""
-        return {
-            key: round(entry, 6) if isinstance(entry, float) else entry
-            for key, entry in super().to_json().items()
-        }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,12 +5,11 @@ theorem, and the net benefit of calling films positive. NaN = undefined, as in m
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.special import expit
 
-from cxr_core.evaluation.metrics.metrics import Confusion
+from cxr_core.evaluation.metrics.metrics import Confusion, Rates, divide
 
 THRESHOLDS = np.arange(1001) / 1000
 # The steps of the movable threshold: equal in log-odds, so that those of a rare finding are as far apart as those of a
@@ -20,8 +19,6 @@ DISTRIBUTION_BINS = 40
 EDGE_DIGITS = 6
 # Edges of bins of equal width in log-odds; the outer ones hold everything beyond.
 LOG_ODDS_EDGES = np.concatenate([[0], expit(np.linspace(-7, 7, 43)), [1]])
-
-Rates = np.ndarray | np.floating[Any] | float
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +107,7 @@ def positive_predictive_value(
     Arrays that go together, each in [0, 1]. Source: Bayes' theorem; Altman & Bland 1994, BMJ 309:102.
     """
     true = sensitivity * prevalence
-    return _divide(true, true + (1 - specificity) * (1 - prevalence))
+    return divide(true, true + (1 - specificity) * (1 - prevalence))
 
 
 def negative_predictive_value(
@@ -118,7 +115,7 @@ def negative_predictive_value(
 ) -> np.ndarray:
     """Of the films called negative, the share without the finding; arguments as above."""
     true = specificity * (1 - prevalence)
-    return _divide(true, true + (1 - sensitivity) * prevalence)
+    return divide(true, true + (1 - sensitivity) * prevalence)
 
 
 def count_per_thousand(
@@ -137,7 +134,7 @@ def compute_net_benefit(
 
     thresholds in [0, 1); NaN at 1, where no number of false calls would outweigh one missed finding.
     """
-    odds = _divide(thresholds, 1 - np.asarray(thresholds))
+    odds = divide(thresholds, 1 - np.asarray(thresholds))
     false_share = (1 - specificity) * (1 - prevalence)
     benefit: np.ndarray = sensitivity * prevalence - false_share * odds
     return benefit
@@ -175,11 +172,3 @@ def bin_probabilities(
         positives=np.histogram(probabilities[labels == 1], edges)[0],
         negatives=np.histogram(probabilities[labels == 0], edges)[0],
     )
-
-
-def _divide(part: Rates, total: Rates) -> np.ndarray:
-    part, total = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(total, np.float64))
-    share: np.ndarray = np.divide(part, total, out=np.full(part.shape, np.nan), where=total != 0)[
-        ()
-    ]
-    return share

@@ -39,6 +39,13 @@ def figure_row(name: str, figure: WithInterval, digits: int = 3) -> list[str]:
     return [name, value, f"{low} to {high}"]
 
 
+def format_p_value(p: float | None) -> str:
+    """A p value with three decimals; empty when it is undefined."""
+    if p is None:
+        return ""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def format_positives(figure: Figure) -> str:
     """How many of a figure's films are positive: `12 of 345`."""
     return f"{figure.positives:,} of {figure.n:,}"

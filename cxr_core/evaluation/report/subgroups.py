@@ -6,6 +6,7 @@ from cxr_core.evaluation.metrics.results import FindingFigures, Subgroup, Subgro
 from cxr_core.evaluation.report.document import Block, Paragraph, Row, Table
 from cxr_core.evaluation.report.figure_text import (
     format_figure,
+    format_p_value,
     format_positives,
 )
 from cxr_core.presentation.html import TableCell
@@ -72,12 +73,5 @@ def _subgroup_row(group: Subgroup) -> Row:
     difference = group.differences.get("auroc")
     if difference is None:
         return [*head, *figures, "", ""]
-    adjusted = _format_p(difference.p_adjusted)
+    adjusted = format_p_value(difference.p_adjusted)
     return [*head, *figures, format_figure(difference), adjusted]
-
-
-def _format_p(p: float | None) -> str:
-    """A p value with three decimals; empty when it is undefined."""
-    if p is None:
-        return ""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -1,13 +1,13 @@
 """Formats figures with their intervals, and explains each figure to a clinician."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 import streamlit as st
 
 from cxr_core.evaluation.metrics.results import FindingFigures
 from cxr_core.evaluation.report.document import describe_source
 from cxr_core.evaluation.report.evaluation_report import CALIBRATION_FIGURES
+from cxr_core.evaluation.report.figure_text import WithInterval
 from cxr_core.evaluation.store.loaded import LoadedEvaluation
 from cxr_core.models.figures import Figure
 from cxr_core.presentation.wording import FITTED_HERE, format_count
@@ -102,25 +102,6 @@ CALL_FIGURES = (
 )
 
 
-class Interval(Protocol):
-    """A figure or a difference with its interval; None where it is undefined."""
-
-    @property
-    def value(self) -> float | None:
-        """The point estimate."""
-        ...
-
-    @property
-    def low(self) -> float | None:
-        """The lower end of the 95 % interval."""
-        ...
-
-    @property
-    def high(self) -> float | None:
-        """The upper end."""
-        ...
-
-
 def show_headline(
     state: EvaluatePageState, evaluation: LoadedEvaluation, figures: FindingFigures
 ) -> None:
@@ -162,12 +143,12 @@ def tabulate_figures_with_meaning(
     ]
 
 
-def format_figure_value(figure: Interval, digits: int = 3) -> str:
+def format_figure_value(figure: WithInterval, digits: int = 3) -> str:
     """The point estimate."""
     return "undefined" if figure.value is None else f"{figure.value:z.{digits}f}"
 
 
-def format_bounds(figure: Interval, digits: int = 3) -> str:
+def format_bounds(figure: WithInterval, digits: int = 3) -> str:
     """The interval, with no-break spaces so that it stays on one line; empty when there is none."""
     if figure.low is None or figure.high is None:
         return ""
@@ -175,7 +156,7 @@ def format_bounds(figure: Interval, digits: int = 3) -> str:
     return text.replace(" ", NO_BREAK_SPACE)
 
 
-def format_with_interval(figure: Interval, digits: int = 3) -> str:
+def format_with_interval(figure: WithInterval, digits: int = 3) -> str:
     """Point estimate and interval in one cell."""
     value, interval = format_figure_value(figure, digits), format_bounds(figure, digits)
     return f"{value} ({interval})" if interval else value

@@ -11,6 +11,7 @@ from cxr_core.evaluation.compare import (
     Comparison,
     FindingComparison,
 )
+from cxr_core.evaluation.report.figure_text import format_p_value
 from cxr_core.evaluation.store.catalogue import EvaluationRecord
 from cxr_core.presentation.wording import format_count
 from pages.components import cache
@@ -18,7 +19,6 @@ from pages.components.evaluation.chart_panel import show_chart
 from pages.components.evaluation.figures import MEANINGS, NO_BREAK_SPACE, format_with_interval
 from pages.components.evaluation.page_state import EvaluatePageState
 from pages.components.evaluation.selection import title_evaluations
-from pages.components.evaluation.tabs.subgroups import format_p_value
 from pages.components.markdown import plain
 
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from cxr_core.evaluation.charts.groups import draw_forest_plot, filter_of_subgroup
 from cxr_core.evaluation.metrics.results import FindingFigures, Subgroup
+from cxr_core.evaluation.report.figure_text import format_p_value
 from cxr_core.presentation.wording import format_count
 from pages.components.evaluation.chart_panel import show_chart
 from pages.components.evaluation.figures import format_with_interval
@@ -107,13 +108,6 @@ def _subgroup_row(group: Subgroup) -> dict[str, str]:
             row["Difference"] = format_with_interval(difference, 2)
             row["p"] = format_p_value(difference.p_adjusted)
     return row
-
-
-def format_p_value(p: float | None) -> str:
-    """A p value with three decimals; empty for None."""
-    if p is None:
-        return ""
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _name_subgroup(group: Subgroup) -> str:
