@@ -97,6 +97,7 @@ def _make_plan(given: argparse.Namespace) -> SearchPlan:
         data=tuple(given.data),
         name=given.name or f"{recipe.name}-search",
         aside=given.set_aside,
+        splits=given.validation_splits,
         seeds=given.seeds,
         storage=given.storage,
     )
@@ -158,6 +159,14 @@ def _create_parser() -> Parser:
     )
     parser.add_argument("--name", default="", help="of the search (default: the recipe's)")
     parser.add_argument("--resume", default="", metavar="NAME", help="go on with this search")
+    parser.add_argument(
+        "--validation-splits",
+        type=_parse_count,
+        default=1,
+        metavar="N",
+        help="train every trial on so many divisions of the training and validation films by patient, and compare "
+        "their means, so that the best trial is not the luck of one division (default 1)",
+    )
     parser.add_argument(
         "--seeds",
         type=_parse_count,

@@ -1,4 +1,4 @@
-"""Splits a search's validation films: trials are chosen by one part, the other is set aside until the search is over.
+"""Splits the films of a search: trials are compared on some, others are set aside until the search is over.
 
 The best of many trials looks better than it is on the films that it was chosen by. On films that no trial was compared
 on it does not, and the difference says by how much. Source: Cawley and Talbot 2010, JMLR 11:2079.
@@ -9,18 +9,16 @@ import hashlib
 import numpy as np
 
 from cxr_core.data.manifest import SPLITS, Manifest
-from cxr_core.data.splits.saved_split import COLUMNS, SavedSplit, SplitRecord
+from cxr_core.data.splits.splits import carve_validation
 from cxr_core.errors import DataError
-from cxr_core.presentation.wording import format_count
-from cxr_core.workspace.jsonl import utc_now
 
 KEY = "films left aside by a search"
 
 
 def set_films_aside(
     films: Manifest, findings: tuple[str, ...], share: float, seed: int
-) -> tuple[SavedSplit, Manifest | None]:
-    """The split that trials use, and the validation films that none of them sees; None for a share of 0.
+) -> tuple[Manifest, Manifest | None]:
+    """The films that trials use, and the validation films that none of them sees; None for a share of 0.
 
     films: split into train, val, test and the promotion holdout, which trials do not use.  share: of the patients of
     the validation films. Raises DataError where either part would lack a class of a finding.
@@ -32,16 +30,25 @@ def set_films_aside(
     if share:
         for name, rows in (("set aside", is_aside), ("compared on", is_validation & ~chosen)):
             _require_classes(films.with_table(table[rows]), findings, name)
-    kept = table[~is_aside & table["split"].isin(SPLITS).to_numpy()]
-    record = SplitRecord(
-        method="list",
-        description=f"of a search, which sets {format_count(int(is_aside.sum()), 'validation films')} aside",
-        seed=seed,
-        findings=findings,
-        made=utc_now(),
-    )
-    saved = SavedSplit(record=record, films=kept[list(COLUMNS)].reset_index(drop=True))
-    return saved, films.with_table(table[is_aside].reset_index(drop=True)) if share else None
+    used = films.with_table(table[~is_aside & table["split"].isin(SPLITS).to_numpy()])
+    return used, films.with_table(table[is_aside]) if share else None
+
+
+def draw_splits(
+    films: Manifest, findings: tuple[str, ...], count: int, seed: int
+) -> list[Manifest]:
+    """The films with so many validation splits by patient: the one that they have, and others of the same share.
+
+    films: split into train, val and test; the test films are the same in all. Raises DataError where a split would
+    lack a class of a finding.
+    """
+    films_of = films.table["split"].value_counts()
+    share = films_of["val"] / (films_of["train"] + films_of["val"])
+    others = [
+        carve_validation(films, findings, share, seed + number, pool=True)
+        for number in range(1, count)
+    ]
+    return [films, *others]
 
 
 def _is_chosen(patient: str, share: float, seed: int) -> bool:

@@ -18,7 +18,7 @@ TrialState = Literal["complete", "pruned", "running"]
 
 @dataclass(frozen=True, kw_only=True)
 class TrialResult(JsonRecord):
-    """One trial. value: the mean validation figure over the seeds; None while it runs, or where it was pruned.
+    """One trial. value: the mean validation figure of its runs; None while it runs, or where it was pruned.
 
     epochs: how many were reported.  last: the figure of the last of them.  reason: why it ended without a figure,
     where it was not pruned by comparison.

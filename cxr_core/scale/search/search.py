@@ -1,15 +1,17 @@
 """A search for the best settings of a recipe: begun, gone on with, and closed with the best trial's figures.
 
-recipe, space, data -> search folder with a split of its own -> trials -> results -> figures on films set aside
+recipe, space, data -> search folder with splits of its own -> trials -> results -> figures on films set aside
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.prepare import StageProgress, open_data, resolve_data, resolve_folders
+from cxr_core.data.splits.plan import describe_split
 from cxr_core.data.splits.saved_split import save_new_split
 from cxr_core.errors import RecipeError, ScaleError
 from cxr_core.evaluation.evaluate import compute_figures
@@ -17,7 +19,7 @@ from cxr_core.inference import predict_films
 from cxr_core.jobs.files import SEARCH_FINISHED
 from cxr_core.models.figures import Figure
 from cxr_core.reading.classifier import Classifier
-from cxr_core.scale.search.films_aside import set_films_aside
+from cxr_core.scale.search.films_aside import draw_splits, set_films_aside
 from cxr_core.scale.search.results import Optimism, SearchResults, read_results, write_results
 from cxr_core.scale.search.search_folder import (
     SearchFolder,
@@ -30,11 +32,13 @@ from cxr_core.scale.search.study import OptunaStudy
 from cxr_core.training.recipe.recipe import SAVED_SPLIT, Recipe
 from cxr_core.training.run_data import (
     describe_run_data,
+    films_of_split,
     select_learning_films,
     split_manifest,
 )
 from cxr_core.training.run_split import find_recipe_split
 from cxr_core.training.runs.run_files import MODEL
+from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.workspace.json_files import write_json
 from cxr_core.workspace.jsonl import utc_now
 from cxr_core.workspace.log import add_details, log_task
@@ -44,7 +48,8 @@ from cxr_core.workspace.log import add_details, log_task
 class SearchPlan:
     """What is to be searched.
 
-    aside: share of the validation patients that no trial sees.  storage: the URL of a database.
+    aside: share of the validation patients that no trial sees.  splits, seeds: how many each trial is trained on and
+    with.  storage: the URL of a database.
     """
 
     recipe: Recipe
@@ -52,6 +57,7 @@ class SearchPlan:
     data: tuple[str, ...]
     name: str
     aside: float = 0.3
+    splits: int = 1
     seeds: int = 1
     storage: str = ""
 
@@ -73,19 +79,24 @@ def begin_search(plan: SearchPlan, progress: StageProgress) -> SearchFolder:
     usable = open_data(plan.data, progress)
     films = split_manifest(recipe, usable, find_recipe_split(recipe, plan.data))
     seed = recipe.effective_split_seed
-    saved, _ = set_films_aside(films, recipe.findings, plan.aside, seed)
-    split = save_new_split(resolve_folders(plan.data), f"search-{plan.name}", saved)
-    trial_recipe = replace(recipe, split=f"{SAVED_SPLIT}{split}")
-    of_trials = split_manifest(trial_recipe, usable, saved)
+    used, _ = set_films_aside(films, recipe.findings, plan.aside, seed)
+    splits, hashes = [], [_hash_split(films, recipe)]
+    for divided in draw_splits(used, recipe.findings, plan.splits, seed):
+        words = f"of the search {plan.name}, which sets validation films aside"
+        saved = describe_split(divided, "list", words, seed, recipe.findings, official=usable)
+        splits.append(save_new_split(resolve_folders(plan.data), f"search-{plan.name}", saved))
+        trial_recipe = replace(recipe, split=f"{SAVED_SPLIT}{splits[-1]}")
+        hashes.append(_hash_split(split_manifest(trial_recipe, usable, saved), recipe))
     record = SearchRecord(
         space=plan.space.ranges,
         data=resolve_data(plan.data),
-        split=split,
+        split=splits[0],
+        more_splits=tuple(splits[1:]),
         aside=plan.aside,
         aside_seed=seed,
         seeds=tuple(range(plan.seeds)),
         metric="validation_dice" if recipe.structures else "validation_auroc",
-        split_sha256=(_hash_split(films, recipe), _hash_split(of_trials, recipe)),
+        split_sha256=tuple(hashes),
         database=bool(plan.storage),
     )
     return SearchFolder.create(search_path(plan.name), record, recipe)
@@ -114,19 +125,15 @@ def _measure_optimism(search: SearchFolder, trial: int, progress: StageProgress)
     record, recipe = search.record, search.recipe
     usable = open_data(record.data, progress)
     films = split_manifest(recipe, usable, find_recipe_split(recipe, record.data))
-    saved, aside = set_films_aside(films, recipe.findings, record.aside, record.aside_seed)
-    trial_recipe = replace(recipe, split=f"{SAVED_SPLIT}{record.split}")
-    compared = split_manifest(trial_recipe, usable, saved).select_split("val")
+    _, aside = set_films_aside(films, recipe.findings, record.aside, record.aside_seed)
     assert aside is not None  # the share is above 0
-    models = [
-        Classifier.load(search.trial_folder(trial) / f"seed-{seed}" / MODEL)
-        for seed in record.seeds
-    ]
-    show: Callable[[int, int], None] = lambda done, total: progress(  # noqa: E731
-        "measuring the best trial", done, total
-    )
-    on_compared = [_measure(model, compared, show) for model in models]
-    on_aside = [_measure(model, aside, show) for model in models]
+    show = partial(progress, "measuring the best trial")
+    on_compared, on_aside = [], []
+    for run in search.list_runs(trial):
+        model = Classifier.load(run.folder / MODEL)
+        compared = films_of_split(RunFolder.open(run.folder), usable, "val")
+        on_compared.append(_measure(model, compared, show))
+        on_aside.append(_measure(model, aside, show))
     return Optimism(
         trial=trial,
         compared_on=on_compared[0],
@@ -164,16 +171,15 @@ def _require_searchable(plan: SearchPlan) -> None:
 
 def _require_same(existing: SearchFolder, plan: SearchPlan) -> None:
     record = existing.record
-    former = (existing.recipe, existing.space, record.data, record.aside, len(record.seeds))
-    wanted = (
-        plan.recipe,
-        plan.space,
-        resolve_data(plan.data),
-        plan.aside,
-        plan.seeds,
-    )
-    names = ("recipe", "space", "data", "--set-aside", "--seeds")
-    differing = [name for name, old, new in zip(names, former, wanted, strict=True) if old != new]
+    pairs = {
+        "recipe": (existing.recipe, plan.recipe),
+        "space": (existing.space, plan.space),
+        "data": (record.data, resolve_data(plan.data)),
+        "--set-aside": (record.aside, plan.aside),
+        "--validation-splits": (len(record.splits), plan.splits),
+        "--seeds": (len(record.seeds), plan.seeds),
+    }
+    differing = [name for name, (former, wanted) in pairs.items() if former != wanted]
     if differing:
         raise ScaleError(
             f"{existing.name} is a search with another {', '.join(differing)}; give another --name, or go on with "

@@ -3,7 +3,7 @@
 <workspace>/searches/NAME/search.json   space, data, seeds; never changed
                          recipe.toml    what the trials change
                          journal.log    the study, unless it lies in a database
-                         trials/0007/   the runs of a trial, one for each seed
+                         trials/0007/   the runs of a trial, one for each split and seed
                          results.json   trials, best settings, importance; written after every trial
 """
 
@@ -32,9 +32,9 @@ NAME = re.compile(r"\w[\w.+=-]{0,69}")
 class SearchRecord(JsonRecord):
     """What a search looks for. space: a range by field.  data: folders, names of datasets and subsets.
 
-    split: the saved split that trials use.  aside: share of the validation patients that no trial sees, chosen with
-    aside_seed.  seeds: each trial is trained with each of them..
-    metric: the validation figure.  split_sha256: the hashes of the split that the recipe itself makes, and of that of
+    split, more_splits: the saved splits that each trial is trained on.  aside: share of the validation patients that
+    no trial sees, chosen with aside_seed.  seeds: each trial is trained with each of them.
+    metric: the validation figure.  split_sha256: the hashes of the split that the recipe itself makes, and of those of
     the trials.  database: whether the study lies in one.
     """
 
@@ -44,12 +44,27 @@ class SearchRecord(JsonRecord):
     space: Mapping[str, SearchRange]
     data: tuple[PathText, ...]
     split: str
+    more_splits: tuple[str, ...] = ()
     aside: float = 0.0
     aside_seed: Count = 0
     seeds: tuple[Count, ...] = (0,)
     metric: str = "validation_auroc"
     split_sha256: tuple[str, ...] = ()
     database: bool = False
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The names of all saved splits that trials are trained on."""
+        return (self.split, *self.more_splits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRun:
+    """One of the runs whose figures a trial has the mean of. split: the name of a saved one."""
+
+    folder: Path
+    split: str
+    seed: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +94,16 @@ class SearchFolder:
     def trial_folder(self, number: int) -> Path:
         """Where the runs of a trial lie."""
         return self.path / TRIALS / f"{number:04}"
+
+    def list_runs(self, number: int) -> list[TrialRun]:
+        """The runs of a trial in the order in which they are trained; their folders need not exist yet."""
+        runs = []
+        for place, split in enumerate(self.record.splits, 1):
+            prefix = f"split-{place}-" if place > 1 else ""
+            for seed in self.record.seeds:
+                folder = self.trial_folder(number) / f"{prefix}seed-{seed}"
+                runs.append(TrialRun(folder=folder, split=split, seed=seed))
+        return runs
 
     @classmethod
     def load(cls, path: Path) -> "SearchFolder":

@@ -1,4 +1,4 @@
-"""Works on a search: takes a trial, trains it with each seed, reports every epoch, and goes on until all are done."""
+"""Works on a search: takes a trial, trains its runs, reports every epoch, and goes on until all are done."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -10,8 +10,8 @@ import numpy as np
 from cxr_core.errors import Cancelled, RecipeError, TrainingDiverged
 from cxr_core.evaluation.store.provenance import record_validation_use
 from cxr_core.scale.search.results import write_results
-from cxr_core.scale.search.search_folder import SearchFolder
-from cxr_core.scale.search.space import apply_settings
+from cxr_core.scale.search.search_folder import SearchFolder, TrialRun
+from cxr_core.scale.search.space import Choice, apply_settings
 from cxr_core.scale.search.study import GivenTrial, OptunaStudy
 from cxr_core.training.fit import FitOptions
 from cxr_core.training.recipe.recipe import SAVED_SPLIT, Recipe
@@ -46,11 +46,14 @@ def count_ended(study: OptunaStudy) -> int:
     return sum(trial.state in ended for trial in study.trials)
 
 
-def trial_recipe(search: SearchFolder, settings: dict[str, bool | int | float | str]) -> Recipe:
-    """The recipe of a trial, on the split that sets films aside. Raises RecipeError for a contradiction."""
-    recipe = apply_settings(search.recipe, settings)
-    split_seed = search.recipe.effective_split_seed
-    return replace(recipe, split=f"{SAVED_SPLIT}{search.record.split}", split_seed=split_seed)
+def run_recipe(search: SearchFolder, run: TrialRun, settings: dict[str, Choice]) -> Recipe:
+    """The recipe of a trial's run, on a split that sets films aside. Raises RecipeError for a contradiction."""
+    return replace(
+        apply_settings(search.recipe, settings),
+        split=f"{SAVED_SPLIT}{run.split}",
+        split_seed=search.recipe.effective_split_seed,
+        seed=run.seed,
+    )
 
 
 def _run_trial(study: OptunaStudy, given: GivenTrial, options: FitOptions) -> None:
@@ -58,32 +61,31 @@ def _run_trial(study: OptunaStudy, given: GivenTrial, options: FitOptions) -> No
     search = study.search
     reason, value = "", None
     try:
-        recipe = trial_recipe(search, given.settings)
-        value = _train_seeds(study, given, recipe, options)
+        value = _train_runs(search, given, options)
     except (RecipeError, TrainingDiverged) as error:
         reason = str(error)
     record_validation_use(search.record.split_sha256, search.name, given.number)
     study.finish(given, value, reason)
-    _remove_checkpoints(search.trial_folder(given.number))
+    for run in search.list_runs(given.number):
+        # A trial that has ended is never resumed; its curves, and the models of a complete one, stay.
+        shutil.rmtree(run.folder / CHECKPOINTS, ignore_errors=True)
 
 
-def _train_seeds(
-    study: OptunaStudy, given: GivenTrial, recipe: Recipe, options: FitOptions
-) -> float | None:
-    """The mean over the seeds of the validation figure; None when the first seed's run was pruned."""
-    search, values = study.search, []
-    for place, seed in enumerate(search.record.seeds):
-        folder = search.trial_folder(given.number) / f"seed-{seed}"
+def _train_runs(search: SearchFolder, given: GivenTrial, options: FitOptions) -> float | None:
+    """The mean of the validation figures of a trial's runs; None when the first one was pruned."""
+    values, data = [], search.record.data
+    for place, run in enumerate(search.list_runs(given.number)):
+        recipe = run_recipe(search, run, given.settings)
         watch = _Watch(given, search.record.metric, options, prunes=place == 0)
-        if has_run(folder):
-            watch.take_epochs(folder)
+        if has_run(run.folder):
+            watch.take_epochs(run.folder)
         try:
-            fit_or_resume(replace(recipe, seed=seed), folder, search.record.data, watch.options)
+            fit_or_resume(recipe, run.folder, data, watch.options)
         except Cancelled:
             if not watch.is_pruned:
                 raise  # the trial stays open
             return None
-        values.append(read_figure(folder, search.record.metric))
+        values.append(read_figure(run.folder, search.record.metric))
     return float(np.mean(values))
 
 
@@ -126,9 +128,3 @@ class _Watch:
 
     def _must_stop(self) -> bool:
         return self.is_pruned or self._outer.stop()
-
-
-def _remove_checkpoints(trial: Path) -> None:
-    """A trial that has ended is never resumed; its curves, and the models of a complete one, stay."""
-    for run in trial.glob("seed-*"):
-        shutil.rmtree(run / CHECKPOINTS, ignore_errors=True)
