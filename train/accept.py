@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_core.errors import SilhouetteError, SiteError
 from cxr_core.workspace.log import add_details, log_task
 from cxr_core.workspace.terminal import accept_any_text
-from train.command_line.arguments import Parser, parse_name_or_path, parse_share
+from train.command_line.arguments import (
+    Parser,
+    parse_name_or_path,
+    parse_path_argument,
+    parse_share,
+)
 from train.command_line.progress import report_progress
 
 if TYPE_CHECKING:
@@ -55,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
 def accept(given: argparse.Namespace, progress: StageProgress) -> int:
     """Test a model on the films of a site, and keep the record. With --install, recalibrate and install as well."""
     from cxr_core.data.prepare import open_data
-    from cxr_core.reading.classifier import Classifier
+    from cxr_core.scale.scoring.scored_outputs import choose_predictions
     from cxr_core.site.acceptance import compare_with_validation
     from cxr_core.site.acceptance_record import build_record, write_acceptance
     from cxr_core.site.dataset_films import take_dataset_films
@@ -67,16 +73,11 @@ def accept(given: argparse.Namespace, progress: StageProgress) -> int:
     add_details(model=card.model, version=card.version, finding=finding)
     scores = read_validation_scores(folder, card)
     learnt = read_learnt_films(folder)
+    predict = choose_predictions(folder, card, given.scoring, partial(progress, "reading films"))
     films = open_data(given.data, progress)
     if given.split != ALL:
         films = films.select_split(given.split)
-    local = take_dataset_films(
-        Classifier.load(folder),
-        films,
-        finding,
-        learnt,
-        lambda done, total: progress("reading films", done, total),
-    )
+    local = take_dataset_films(card, films, finding, learnt, predict)
     of_finding = scores.of_finding(finding)
     acceptance = compare_with_validation(local, of_finding, card)
     path = write_acceptance(build_record(acceptance, local, card))
@@ -206,6 +207,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--finding", help="of the model; needed where it has several")
     parser.add_argument(
         "--split", choices=SPLITS, default=ALL, help="only the films of this part of the data"
+    )
+    parser.add_argument(
+        "--scoring",
+        type=parse_path_argument,
+        metavar="DIR",
+        help="take the model's numbers from a scoring of these films (cxr_core score) instead of running the network",
     )
     parser.add_argument(
         "--prevalence",

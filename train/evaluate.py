@@ -51,14 +51,14 @@ class EvaluationOptions:
     comparator: a classifier to compare a measured ratio with.
     segmenter: whose contours heatmaps are compared with.  recalibrate: the method of a recalibration that is reported
     apart; None for none.  outside_population: whether films of patients whom the model is not for are measured apart.
-    scored: the folder of a scoring whose numbers are taken instead of running the network; None runs it.
+    scoring: the folder of a scoring whose numbers are taken instead of running the network; None runs it.
     """
 
     comparator: str | None = None
     segmenter: str | None = None
     recalibrate: str | None = None
     outside_population: bool = False
-    scored: Path | None = None
+    scoring: Path | None = None
 
 
 DEFAULT_OPTIONS = EvaluationOptions()
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
         segmenter=given.outlines,
         recalibrate=given.recalibrate,
         outside_population=given.outside_population,
-        scored=given.scored,
+        scoring=given.scoring,
     )
     try:
         with report_progress() as progress:
@@ -189,8 +189,8 @@ def _evaluate_model(
     if options.recalibrate:
         require_recalibratable(options.recalibrate, model.card)
     events = run.read_events() if run else []
-    if options.scored is not None:
-        evaluation = _evaluate_scored(model, selected.inside, split, events, options.scored)
+    if options.scoring is not None:
+        evaluation = _evaluate_scored(model, selected.inside, split, events, options.scoring)
     else:
         evaluation = evaluate_classifier(
             model,
@@ -334,7 +334,7 @@ def _parser() -> argparse.ArgumentParser:
         help="also measure, apart, the films of patients whom the model is not for",
     )
     parser.add_argument(
-        "--scored",
+        "--scoring",
         type=parse_path_argument,
         metavar="DIR",
         help="take the numbers from a scoring of these films (cxr_core score) instead of running the network",

@@ -8,10 +8,14 @@ from threading import Event
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from cxr_core.jobs import actions, files
+from cxr_core.jobs.records import ProcessRecord
 from cxr_core.models.card import ModelCard
 from cxr_core.models.registry.active_version import retire_model
 from cxr_core.models.registry.registry import list_models
 from cxr_core.site.validation_scores import ValidationScores, read_validation_scores
+from cxr_core.training.runs import run_files
+from cxr_core.workspace.process_id import current_process
 from pages.components import cache
 from pages.components.site import films
 from pages.components.site.drop_zones import DroppedFilm, take_dropped_films
@@ -27,6 +31,7 @@ from tests.pages.app_bench import (
 )
 from tests.pages.fake_datasets import register
 from tests.pages.fake_reader import FakeReader
+from tests.pages.fake_runs import FakeRuns
 from tests.pages.fake_site import (
     FREE,
     SHOWING,
@@ -201,6 +206,34 @@ def test_films_of_a_registered_dataset_are_tested_in_the_background(
     }
     (path,) = records(workspace)
     assert str(tmp_path) not in path.read_text()
+
+
+def test_a_finished_scoring_is_offered_for_the_films_of_a_dataset(
+    app: AppTest, runs: FakeRuns, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(monkeypatch, tmp_path / "films", pneumonia=[0, 0, 0, 1, 1, 0])
+    for name in ("done", "waits"):
+        job = actions.submit_scoring((str(tmp_path / "films"),), name)
+    finish_scoring(workspace / "scorings" / "done")
+    assert job.state == "queued"
+    open_page(app, "site", model="tiny", finding="pneumonia")
+    app.radio[0].set_value("Take a registered dataset").run()
+    numbers = find_labelled(app.selectbox, "Log-odds")
+    assert numbers.options == ["read the films now", "scoring done"]
+    numbers.set_value("done").run()
+    find_button(app, "Run the acceptance test").click().run()
+    finish_step(app)
+    assert "scorings/done/scores holds no scoring that can be read" in visible_text(app)
+    assert records(workspace) == []
+
+
+def finish_scoring(folder: Path) -> None:
+    """As if a process had carried out the job, and left no scoring that could be read."""
+    process = ProcessRecord(process=current_process(), former_figures="")
+    files.write_record(folder, run_files.PROCESS, process.to_json() | {"pid": 2**22 + 1})
+    files.remove_records(folder, run_files.QUEUE)
+    (folder / "scores").mkdir()
+    (folder / "scores" / "manifest.json").write_text("{}")
 
 
 def test_a_test_that_is_stopped_keeps_nothing(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cxr_core.decisions import DEFAULT_DECISION
-from cxr_core.errors import Cancelled
+from cxr_core.errors import ArchiveError, Cancelled
 from cxr_core.film.decoding.sandbox import DecodePool
 from cxr_core.presentation.wording import format_count, format_duration
 from cxr_core.reading.cores import PROCESS_CORES
@@ -92,14 +92,16 @@ class ScoringOptions:
 def score_archive(data: Sequence[str], out: Path, options: ScoringOptions) -> ScoringCounts:
     """Read every film of some data that the folder `out` does not hold yet. Returns the counts of the whole folder.
 
-    data: folders, tables of paths, registered datasets, storages.
-    Raises ScaleError or DataError before a film is read, Cancelled when asked to stop: what was read is kept.
+    data: folders, tables of paths, registered datasets, storages, queries to an archive (PACS).
+    Raises ScaleError, DataError or ArchiveError before a film is read, Cancelled when asked to stop and
+    ArchiveUnreachable when an archive falls silent: what was read is kept.
     """
     films = list_films_to_score(data, leave_out_missing=options.leave_out_missing).films
     add_details(films=len(films), on=LOCAL if options.on == LOCAL else "ray")
     with _open_reader(options, len(films)) as (record, reader):
         folder = ScoringFolder.begin(out, record, resume=options.resume)
         with folder.hold(), folder.explain_errors():
+            folder.note_request(data, len(films))
             scoring = _Scoring(folder, films, options)
             return scoring.run(reader.read_films(scoring.missing, scoring.seen.add))
 
@@ -150,7 +152,23 @@ class _Scoring:
 
     def run(self, results: Iterator[Row | RepeatedFilm]) -> ScoringCounts:
         """Write everything that comes. Raises Cancelled when asked to stop."""
-        stopped = False
+        try:
+            stopped = self._take_results(results)
+        except ArchiveError:
+            self._write_shard()  # of the films before the one that the archive does not give
+            raise
+        self._write_shard()
+        self.counts = replace(self.counts, finished="" if stopped else utc_now())
+        self.folder.write_manifest(self.counts)
+        if stopped:
+            films = format_count(self.total, "films")
+            raise Cancelled(
+                f"stopped: {self.counts.films:,} of {films} are scored; go on with --resume"
+            )
+        return self.counts
+
+    def _take_results(self, results: Iterator[Row | RepeatedFilm]) -> bool:
+        """Whether this was stopped before the last one."""
         for result in results:
             if isinstance(result, RepeatedFilm):
                 self._take_repeat(result)
@@ -161,17 +179,8 @@ class _Scoring:
                 self._write_shard()
             self._tell()
             if self.options.stop():
-                stopped = True
-                break
-        self._write_shard()
-        self.counts = replace(self.counts, finished="" if stopped else utc_now())
-        self.folder.write_manifest(self.counts)
-        if stopped:
-            films = format_count(self.total, "films")
-            raise Cancelled(
-                f"stopped: {self.counts.films:,} of {films} are scored; go on with --resume"
-            )
-        return self.counts
+                return True
+        return False
 
     def _is_finished(self, film: FilmFile) -> bool:
         former = self._find_former(film)

@@ -1,6 +1,7 @@
 """The folder of a scoring: Parquet files that appear complete or not at all, and a manifest made from them.
 
 DIR/scoring.json                      what scores the films: models, decision, profile of the site; written first
+DIR/requests.jsonl                    what each command was asked to score, and how many films that has
 DIR/shards/part=0000/00000000.parquet rows of films in no order; a thousand files in a part
 DIR/manifest.parquet                  every film with its hash, status and shard; written last
 DIR/manifest.json                     counts
@@ -29,12 +30,13 @@ from cxr_core.version import VERSION
 from cxr_core.workspace.atomic import atomic_file, remove_unfinished
 from cxr_core.workspace.json_files import read_json_object, write_json
 from cxr_core.workspace.json_record import Count, JsonRecord, read_record_file
-from cxr_core.workspace.jsonl import utc_now
+from cxr_core.workspace.jsonl import append_line, utc_now
 from cxr_core.workspace.paths import printable
 from cxr_core.workspace.process_lock import hold_lock
 
 RECORD, SHARDS = "scoring.json", "shards"
 MANIFEST, COUNTS = "manifest.parquet", "manifest.json"
+REQUESTS = "requests.jsonl"
 LOCK = ".scoring.lock"
 METADATA = b"silhouette"  # of a shard: the record of the scoring, and the counts of the shard
 SHARDS_OF_A_PART = 1000
@@ -83,7 +85,10 @@ class ScoringRecord(JsonRecord):
 
 @dataclass(frozen=True, kw_only=True)
 class ScoringCounts(JsonRecord):
-    """How many films a scoring holds. refusals: by code.  repeats: films with the bytes of another one."""
+    """How many films a scoring holds. refusals: by code.  repeats: films with the bytes of another one.
+
+    finished: when all films that were asked for had their rows; empty before.
+    """
 
     WRITES_DEFAULTS: ClassVar[bool] = True
 
@@ -249,6 +254,13 @@ class ScoringFolder:
                 "then go on with --resume; the shards that are there are kept"
             ) from error
 
+    def note_request(self, data: Sequence[str], films: int) -> None:
+        """Record what a command was asked to score, and how many films that has. Raises OSError."""
+        append_line(
+            self.path / REQUESTS,
+            {"time": utc_now(), "data": list(map(printable, data)), "films": films},
+        )
+
     def write_shard(self, number: int, rows: Sequence[Row]) -> ScoringCounts:
         """Write one shard, complete and on the disk when this returns. Raises OSError."""
         counts = ScoringCounts.of_rows(rows)
@@ -313,6 +325,15 @@ class ScoringFolder:
         content = {"scoring": self.record.to_json(), "counts": counts.to_json()}
         write_json(self.path / COUNTS, {**content, "written": utc_now()})
 
+    def require_finished(self) -> None:
+        """Raises ScaleError for a scoring that runs, or that was stopped or killed before it had all its films."""
+        counts = read_manifest_counts(self.path)
+        if counts is None or not counts.finished or counts.shards != len(self.list_shards()):
+            raise ScaleError(
+                f"the scoring {printable(self.path)} is not finished; wait until it is, or go on with it by "
+                "python -m cxr_core score --resume"
+            )
+
     def read_columns(self, names: Sequence[str]) -> Iterator[pa.Table]:
         """Some columns of each shard. Raises ScaleError for a damaged one."""
         for path in self.list_shards():
@@ -321,6 +342,10 @@ class ScoringFolder:
     def _read_shard(self, path: Path, columns: Sequence[str] | None) -> pa.Table:
         try:
             with pq.ParquetFile(path) as file:
+                found = {column.name: column.type for column in file.schema_arrow}
+                for name in columns or ():
+                    if found.get(name) != self.schema.field(name).type:
+                        raise _damaged(path, f"its column {name} is missing or of another type")
                 return file.read(columns=None if columns is None else [*columns])
         except (OSError, pa.ArrowException) as error:
             raise _damaged(path, error) from error
@@ -361,8 +386,8 @@ def describe_counts(counts: ScoringCounts) -> str:
     return f"{words}, {refused:,} refused ({codes})"
 
 
-def _damaged(path: Path, error: Exception) -> ScaleError:
+def _damaged(path: Path, problem: object) -> ScaleError:
     return ScaleError(
-        f"{printable(path)} is no shard that can be read ({error}); remove it, and its films are scored again with "
+        f"{printable(path)} is no shard that can be read ({problem}); remove it, and its films are scored again with "
         "--resume"
     )

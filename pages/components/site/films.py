@@ -1,10 +1,15 @@
 """Chooses whose films are tested, dropped ones or a dataset's, and runs the acceptance test on them."""
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import streamlit as st
 
 from cxr_core.data.prepare import open_data
 from cxr_core.data.registry import list_datasets
 from cxr_core.data.subsets import list_subsets
+from cxr_core.jobs.commands import SCORES
+from cxr_core.jobs.status import list_scoring_jobs
 from cxr_core.presentation.wording import format_count, split_name
 from cxr_core.site.acceptance import MIN_PATIENTS, compare_with_validation
 from cxr_core.site.acceptance_record import build_record, write_acceptance
@@ -30,6 +35,15 @@ DROPPED, DATASET = "Drop films here", "Take a registered dataset"
 ALL_FILMS = "all"
 SPLITS = (ALL_FILMS, "test", "val", "train")
 COMPARING = "comparing with the validation films"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetFilms:
+    """Films of a dataset to be tested. scoring: the folder of a scoring that gives the numbers; None reads them."""
+
+    data: str
+    split: str
+    scoring: Path | None
 
 
 def choose_films(state: SitePageState, question: Question) -> None:
@@ -87,9 +101,27 @@ def _offer_dataset(state: SitePageState, question: Question) -> None:
             key=state.widget_key("split"),
             width=200,
         )
+        scoring = _choose_scoring(state)
     if _offer_test(state, disabled=False):
+        films = DatasetFilms(data=data, split=split, scoring=scoring)
         state.forget_films()
-        start_step(state, TEST, lambda task: _test_dataset(data, split, question, task))
+        start_step(state, TEST, lambda task: _test_dataset(films, question, task))
+
+
+def _choose_scoring(state: SitePageState) -> Path | None:
+    """The folder of a finished scoring, if one is to give the numbers; nothing is asked without one."""
+    finished = {job.folder.name: job for job in list_scoring_jobs() if job.state == "finished"}
+    if not finished:
+        return None
+    name = st.selectbox(
+        "Log-odds",
+        [None, *finished],
+        format_func=lambda name: "read the films now" if name is None else f"scoring {name}",
+        key=state.widget_key("scoring"),
+        width=260,
+        help="A scoring of these films (tab Archive) holds the model's numbers, so the network need not run again.",
+    )
+    return finished[name].folder / SCORES if name else None
 
 
 def _offer_test(state: SitePageState, *, disabled: bool) -> bool:
@@ -113,21 +145,21 @@ def _test_dropped(
     return _compare(local, learnt, question, task)
 
 
-def _test_dataset(data: str, split: str, question: Question, task: BackgroundTask) -> ComparedFilms:
-    from cxr_core.reading.classifier import Classifier  # loads torch, as the next one does
+def _test_dataset(chosen: DatasetFilms, question: Question, task: BackgroundTask) -> ComparedFilms:
+    from cxr_core.scale.scoring.scored_outputs import choose_predictions  # loads torch
     from cxr_core.site.dataset_films import take_dataset_films
 
-    films = open_data([data], task.report_progress)
-    if split != ALL_FILMS:
-        films = films.select_split(split)
-    learnt = read_learnt_films(question.folder)
-    local = take_dataset_films(
-        Classifier.load(question.folder),
-        films,
-        question.finding,
-        learnt,
+    predict = choose_predictions(
+        question.folder,
+        question.card,
+        chosen.scoring,
         lambda done, total: task.report_progress(READING, done, total),
     )
+    films = open_data([chosen.data], task.report_progress)
+    if chosen.split != ALL_FILMS:
+        films = films.select_split(chosen.split)
+    learnt = read_learnt_films(question.folder)
+    local = take_dataset_films(question.card, films, question.finding, learnt, predict)
     return _compare(local, learnt, question, task)
 
 
