@@ -17,7 +17,7 @@ from pages.components.background_tasks import BackgroundTask
 from pages.components.error_boundary import show_errors
 from pages.components.evaluation.selection import title_evaluations
 from pages.components.markdown import plain
-from pages.components.review.page_state import ReviewPageState
+from pages.components.review.page_state import QUEUE, ReviewPageState
 from pages.components.selectable_table import (
     SelectableRow,
     SelectableTable,
@@ -52,8 +52,18 @@ COLUMNS = (
 
 def show_queue(state: ReviewPageState, project: Project, reader: RegisteredReader) -> None:
     """A page of the open cases; a click on one displays its film. Below it what fills the queue."""
-    start = state.queue_starts[-1]
-    page = list_queue(project, after=start, count=PAGE, reader=reader.id)
+    total = _show_cases(state, project, reader)
+    with st.expander("Fill the queue", icon=":material/playlist_add:", expanded=not total):
+        _offer_filling(state, project)
+
+
+@st.fragment
+@show_errors()
+def _show_cases(state: ReviewPageState, project: Project, reader: RegisteredReader) -> int:
+    """A page of the open cases, turned over without the rest of the page. Returns how many cases the queue has."""
+    if state.tab != QUEUE:
+        st.rerun()  # a case was clicked, and is read elsewhere on the page
+    page = list_queue(project, after=state.queue_starts[-1], count=PAGE, reader=reader.id)
     if page.total:
         st.markdown(
             f"**{page.open:,} of {format_count(page.total, 'cases')} open** "
@@ -61,8 +71,7 @@ def show_queue(state: ReviewPageState, project: Project, reader: RegisteredReade
         )
         _show_table(state, project, reader, page)
         _offer_pages(state, page)
-    with st.expander("Fill the queue", icon=":material/playlist_add:", expanded=not page.total):
-        _offer_filling(state, project)
+    return page.total
 
 
 def _show_table(
@@ -86,7 +95,7 @@ def _show_table(
             limit=1,
         ),
         (),
-        key=state.widget_key(f"queue-{len(state.queue_starts)}"),
+        key=state.widget_key("queue"),
         on_select=choose,
         on_sort=lambda column: None,
     )
@@ -134,7 +143,7 @@ def _offer_filling(state: ReviewPageState, project: Project) -> None:
     task = cache.background_tasks().find(_task_key(project))
     if task is not None:
         if task.is_running:
-            _watch(task)
+            watch_task(task, "filling the queue")
             return
         _show_outcome(state, task)
     evaluation, measure = _ask_evidence(state, project) if project.dataset else (None, False)
@@ -213,12 +222,12 @@ def fill_project(
 
 @st.fragment(run_every=POLL_S)
 @show_errors()
-def _watch(task: BackgroundTask) -> None:
-    """The progress; the page reruns once when it is done."""
+def watch_task(task: BackgroundTask, purpose: str) -> None:
+    """The progress of a task; the page reruns once when it is done. purpose: what is said before its first stage."""
     if not task.is_running:
         st.rerun()
     count = f": {task.done:,} of {task.total:,}" if task.total > 1 else ""
-    st.progress(task.share_done, text=f"{(task.stage or 'filling the queue').capitalize()}{count}")
+    st.progress(task.share_done, text=f"{(task.stage or purpose).capitalize()}{count}")
     st.button("Cancel", on_click=task.cancel, disabled=task.is_cancelled)
 
 

@@ -43,6 +43,8 @@ class SelectableTable {
 
   draw({ columns, rows, sorting, label }) {
     const focused = this.root.getRootNode().activeElement?.closest("tbody tr")?.dataset.id;
+    const before = new Set([...this.body.rows].map((row) => row.dataset.id));
+    const isOtherPage = !rows.some((row) => before.has(row.id));
     this.table.setAttribute("aria-label", label);
     this.table.setAttribute("aria-rowcount", String(rows.length + 1));
     const heads = columns.map((column, index) => makeHead(column, index, sorting));
@@ -51,6 +53,7 @@ class SelectableTable {
     this.area.hidden = rows.length === 0;
     this.root.querySelector(".none").hidden = rows.length > 0;
     if (focused) this.rowOf(focused)?.focus({ preventScroll: true });
+    if (isOtherPage) this.area.scrollTop = 0;
   }
 
   showSelection() {
