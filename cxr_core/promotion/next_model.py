@@ -9,14 +9,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cxr_core.data.label_layers import describe_label_sources, is_layer
-from cxr_core.errors import FeedbackError
+from cxr_core.data.prepare import ignore_stage_progress
+from cxr_core.data.prepare_apart import StageProgress
+from cxr_core.errors import DataError, FeedbackError
+from cxr_core.feedback.kept_dataset import list_teachable, register_kept_films
+from cxr_core.feedback.projects import Project
 from cxr_core.models.card import ModelCard
 from cxr_core.models.registry.registry import list_classifiers
 from cxr_core.models.store import load_card
+from cxr_core.presentation.wording import format_count
 from cxr_core.training.preconditions import find_label_problem, load_registered_films
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import load_named_recipe
-from cxr_core.training.run_data import find_run, select_population
+from cxr_core.training.run_data import find_run, select_population, split_manifest
 from cxr_core.workspace.paths import workspace
 
 
@@ -56,6 +61,48 @@ def plan_next_model(
         f"{describe_label_sources(films)}"
     )
     return NextModel(recipe=chosen, data=tuple(data), model=card.model, sentence=sentence)
+
+
+def plan_from_kept_films(
+    project: Project,
+    *,
+    model: str = "",
+    recipe: str = "",
+    progress: StageProgress = ignore_stage_progress,
+) -> NextModel:
+    """Make a dataset of the films that a project keeps, and plan the run that learns from it.
+
+    model, recipe: as of `plan_next_model`. Raises FeedbackError where too few films have a label to train, validate and
+    test on, or none is of the recipe's patients; otherwise as `plan_next_model` and `register_kept_films` do.
+    """
+    findings = list_teachable(project)
+    _choose_model(findings, model)  # nothing is written where there is none
+    dataset = register_kept_films(project, progress)
+    planned = plan_next_model([dataset.name], findings, model=model, recipe=recipe)
+    films = load_registered_films(planned.data)
+    # Test films of other data are among these: no other split may mix them in.
+    if films.table["split"].notna().any():
+        planned = replace(planned, recipe=replace(planned.recipe, split="given"))
+    try:
+        split = split_manifest(planned.recipe, films)
+    except DataError as error:
+        raise FeedbackError(
+            f"a next model cannot be trained on the films that {project.name} keeps: {error}. Keep and judge more films"
+        ) from error
+    counts = split.table["split"].value_counts()
+    learning = counts.get("train", 0) + counts.get("val", 0)
+    sentence = (
+        f"{planned.model} is trained further by the recipe {planned.recipe.name}, on the dataset {dataset.name}: "
+        f"{format_count(len(films.table), 'films')} that {project.name} keeps, {learning:,} of them to learn from. "
+        "Labels: those that its readers decided."
+    )
+    return replace(planned, sentence=sentence)
+
+
+def list_models_to_train(findings: Sequence[str]) -> list[str]:
+    """The names of the models in use that answer one of these findings."""
+    cards = map(load_card, list_classifiers())
+    return [card.model for card in cards if set(findings) & set(card.findings)]
 
 
 def _find_recipe(card: ModelCard) -> Recipe:

@@ -8,17 +8,17 @@ from streamlit.testing.v1 import AppTest
 
 from cxr_core.data.label_layers import load_layer
 from cxr_core.data.prepare import open_data
-from cxr_core.data.registry import Dataset
+from cxr_core.data.registry import Dataset, find_dataset
 from cxr_core.evaluation.store.catalogue import load_record
 from cxr_core.evaluation.store.loaded import load_evaluation
-from cxr_core.feedback.films import find_film, list_project_films
-from cxr_core.feedback.projects import Project, list_projects
+from cxr_core.feedback.films import find_film, keep_film, list_project_films
+from cxr_core.feedback.projects import Project, create_project, list_projects
 from cxr_core.feedback.readers import register_reader
 from cxr_core.feedback.review.dataset_review import create_review, fill_from_evaluation
 from cxr_core.feedback.review.queue import list_queue
 from cxr_core.feedback.verdicts import current_verdicts
 from pages.components.review.page_state import ReviewPageState
-from tests.feedback.bench import hash_of, judge, write_dataset
+from tests.feedback.bench import draw_film, hash_of, judge, write_dataset
 from tests.feedback.evaluations import write_evaluation
 from tests.pages.app_bench import button_labels, find_button, open_page, table_rows, visible_text
 
@@ -105,7 +105,7 @@ def test_labels_are_repaired_one_after_another_and_become_a_layer(
     assert open_data(["films", "labels:better"]).table["pneumonia"].tolist() == TRUTH
     planned: list[tuple[list[str], list[str]]] = []
 
-    def plan(data: list[str], findings: list[str]) -> object:
+    def plan(data: list[str], findings: list[str], *, model: str) -> object:
         from cxr_core.promotion.next_model import NextModel
         from pages.components import cache
 
@@ -118,6 +118,39 @@ def test_labels_are_repaired_one_after_another_and_become_a_layer(
     assert planned == [(["films", "labels:better"], ["pneumonia"])]
     draft = app.session_state["train_page"].draft
     assert (draft.recipe_name, draft.data) == ("pneumonia-children", ("films", "labels:better"))
+
+
+def wait_for_plan(app: AppTest, project: Project) -> AppTest:
+    """Wait for the next model that was asked for, and run the page."""
+    from pages.components import cache
+
+    task = cache.background_tasks().find(f"next model {project.id}")
+    assert task is None or task.wait(120)
+    app.run()
+    assert not app.exception
+    return app
+
+
+def test_one_click_leads_from_kept_films_to_the_form_of_a_run(
+    app: AppTest, workspace: Path
+) -> None:
+    """The shipped model of pneumonia is made for children of one to five."""
+    project = create_project("Night shift", ["pneumonia"])
+    ada = register_reader("Ada").id
+    start(app, view="Labels")
+    press(app, "Train the next model")
+    text = visible_text(app)
+    assert "0 with, 0 without" in text + visible_text(wait_for_plan(app, project))
+    for number in range(40):
+        film = keep_film(project, draw_film(number, age_years=3.0), "", consent_by=ada)
+        judge(film, ada, "suspected" if number % 2 else "not_suspected")
+    press(app, "Train the next model")
+    wait_for_plan(app, project)
+    draft = app.session_state["train_page"].draft
+    assert draft.data == ("Night-shift-1",)
+    assert (draft.recipe.init, draft.recipe_name) == ("pneumonia-children", "pneumonia-children")
+    films = find_dataset("Night-shift-1").load_manifest().table
+    assert sorted(films["pneumonia"]) == [0] * 20 + [1] * 20
 
 
 def test_the_last_verdict_is_undone_and_its_film_shown_again(

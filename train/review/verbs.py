@@ -226,18 +226,24 @@ def _rename(given: argparse.Namespace) -> None:
 
 
 def _train(given: argparse.Namespace) -> None:
-    """Plan the next model and train it, or only say with which command."""
-    from cxr_core.promotion.next_model import plan_next_model
+    """Plan the next model, from a label layer or from kept films, and train it."""
+    from cxr_core.promotion.next_model import plan_from_kept_films, plan_next_model
     from cxr_core.training.fit import FitOptions, fit
     from cxr_core.training.recipe.recipe_file import apply_overrides
 
     project = find_project(given.project)
-    if not project.dataset:
+    if not project.dataset and given.labels:
         raise FeedbackError(
-            f"{project.name} holds films of its own: export it, prepare the folder, then train on that dataset"
+            f"{project.name} holds films of its own, whose labels are what its readers decided; leave --labels out"
         )
-    data = [project.dataset, *(f"labels:{name}" for name in given.labels)]
-    planned = plan_next_model(data, project.findings, model=given.model, recipe=given.recipe)
+    if project.dataset:
+        data = [project.dataset, *(f"labels:{name}" for name in given.labels)]
+        planned = plan_next_model(data, project.findings, model=given.model, recipe=given.recipe)
+    else:
+        with report_progress() as progress:
+            planned = plan_from_kept_films(
+                project, model=given.model, recipe=given.recipe, progress=progress
+            )
     print(planned.sentence, file=sys.stderr)
     recipe = apply_overrides(planned.recipe, dict(given.set))
     with ProgressBar() as bar:

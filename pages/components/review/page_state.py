@@ -19,6 +19,7 @@ class ReviewPageState:
 
     passed: the position in the queue after which the next case is taken.  judged: film and finding of each verdict
     given here, the last one is undone first.  queue_starts: where each page of the list begins that was turned over.
+    planning: the project from whose kept films this tab has asked for the next model.
     """
 
     project_id: str = ""
@@ -29,6 +30,7 @@ class ReviewPageState:
     active: str = ""  # the finding that keys judge
     queue_starts: list[int | None] = field(default_factory=lambda: [None])
     layer: str = ""  # that was made last
+    planning: str = ""
     pictures: PictureStore = field(default_factory=PictureStore)
     message: str = ""  # to be shown once
     warning: str = ""  # to be shown once

@@ -1,9 +1,6 @@
 """Projects: choosing and beginning one, what it holds, its export, and its deletion with every trace."""
 
-import itertools
-import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import streamlit as st
 
@@ -11,13 +8,13 @@ from cxr_core.access.actor import Role
 from cxr_core.access.permission import require_role
 from cxr_core.data.registry import find_dataset, list_datasets
 from cxr_core.feedback.deletion import delete_project
-from cxr_core.feedback.export import export_project
+from cxr_core.feedback.export import export_project, list_export_folders
 from cxr_core.feedback.films import list_project_films
 from cxr_core.feedback.projects import MAX_READS, Project, create_project
 from cxr_core.feedback.review.dataset_review import create_review
 from cxr_core.known_findings import known_findings
 from cxr_core.presentation.wording import finding_name, format_count
-from cxr_core.workspace.paths import printable, workspace
+from cxr_core.workspace.paths import printable
 from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.review.labels import name_findings
@@ -148,17 +145,9 @@ def _create(state: ReviewPageState, keys: dict[str, str]) -> None:
 
 
 def _export(state: ReviewPageState, project: Project) -> None:
-    out = _choose_folder(project)
+    out = next(folder for folder in list_export_folders(project) if not folder.exists())
     export_project(project, out)
     state.message = f"Exported to {printable(out)}; add this folder on the Data page."
-
-
-def _choose_folder(project: Project) -> Path:
-    """A new folder of the workspace, named after the project."""
-    stem = re.sub(r"[^\w.-]+", "-", project.name)
-    names = (f"{stem}-{number}" for number in itertools.count(1))
-    folders = (workspace() / "exports" / name for name in names)
-    return next(folder for folder in folders if not folder.exists())
 
 
 def _ask_deletion(state: ReviewPageState, project: Project, films: int, kept: int) -> None:
