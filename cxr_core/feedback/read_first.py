@@ -8,10 +8,12 @@ changed   the reader has changed a verdict since
 A page hands its reading to `release_answer` and shows what comes back, so that it cannot show too much by mistake.
 """
 
+import json
+from collections.abc import Iterable
 from typing import Literal, TypeVar
 
 from cxr_core.errors import FeedbackError
-from cxr_core.feedback.projects import Project, project_of_film
+from cxr_core.feedback.projects import Project, load_project, project_of_film
 from cxr_core.feedback.readers import require_reader
 from cxr_core.feedback.store import read_store, write_store
 from cxr_core.feedback.verdicts import ReaderVerdict, is_revealed, list_verdicts, to_verdicts
@@ -20,6 +22,19 @@ from cxr_core.workspace.jsonl import utc_now
 
 State = Literal["open", "hidden", "answered", "revealed", "changed"]
 Shown = TypeVar("Shown")
+# Films that a reader has judged, or is to judge in a project where that reader has judged others.
+_WAITS_FOR_READER = """
+    NOT EXISTS (SELECT 1 FROM reveals r WHERE r.film = f.id AND r.reader = :reader)
+    AND (EXISTS (SELECT 1 FROM verdicts v WHERE v.film = f.id AND v.reader = :reader)
+         OR EXISTS (SELECT 1 FROM cases c WHERE c.film = f.id AND c.missing > 0)
+         AND EXISTS (SELECT 1 FROM verdicts v JOIN films g ON g.id = v.film
+                     WHERE g.project = f.project AND v.reader = :reader))
+"""
+_WAITS_FOR_ANYBODY = """
+    EXISTS (SELECT 1 FROM cases c WHERE c.film = f.id AND c.missing > 0)
+    OR EXISTS (SELECT 1 FROM verdicts v WHERE v.film = f.id AND NOT EXISTS
+               (SELECT 1 FROM reveals r WHERE r.film = f.id AND r.reader = v.reader))
+"""
 
 
 def reading_state(film: int, reader: str) -> State:
@@ -47,6 +62,22 @@ def list_revealed_films(project: Project, reader: str) -> frozenset[int]:
             (project.id, reader),
         ).fetchall()
     return frozenset(row["film"] for row in rows)
+
+
+def find_waiting_project(files: Iterable[str], reader: str | None = None) -> Project | None:
+    """The project in which one of these films is read first and its answer was not asked for yet; None without one.
+
+    files: their SHA-256.  reader: by id, who takes part in the project; None: whoever does.
+    Only films that readers bring themselves are found: those of a dataset are known by their pixels alone.
+    """
+    waits = _WAITS_FOR_ANYBODY if reader is None else _WAITS_FOR_READER
+    with read_store() as store:
+        row = store.execute(
+            "SELECT f.project FROM films f JOIN projects p ON p.id = f.project WHERE p.read_first AND NOT p.deleting "
+            f"AND p.dataset = '' AND f.file_sha256 IN (SELECT value FROM json_each(:files)) AND ({waits}) LIMIT 1",
+            {"files": json.dumps(list(files)), "reader": reader},
+        ).fetchone()
+        return None if row is None else load_project(store, row["project"])
 
 
 def reveal_answer(film: int, reader: str) -> None:

@@ -181,6 +181,35 @@ def test_the_answer_is_nowhere_on_the_page_before_it_is_revealed(app: AppTest) -
     assert answers(project)[-1] == ("cardiomegaly", "unsure", "after")
 
 
+def test_a_film_that_waits_to_be_read_first_hides_its_answer_outside_the_project(
+    app: AppTest,
+) -> None:
+    project = create_project("study", FINDINGS, read_first=True)
+    begin(app, project, film=draw_file(200))
+    press(app, "Suspected", 0)
+
+    def open_outside(reader: str | None) -> FeedbackState:
+        feedback = state_of(app).feedback
+        feedback.choose_project("")
+        feedback.reader = register_reader(reader) if reader else None
+        app.run()
+        assert not app.exception
+        return feedback
+
+    assert open_outside(None).project_id == ""
+    assert "Who is reading?" in visible_text(app)
+    assert "heart-adults" not in sent_to_the_browser(app)
+    open_outside("Eve")
+    assert "heart-adults" in sent_to_the_browser(app), "Eve takes no part in the study"
+    assert open_outside("Ada").project_id == project.id
+    assert "read first in the project study" in visible_text(app)
+    assert "heart-adults" not in sent_to_the_browser(app)
+    press(app, "Not suspected", 1)
+    press(app, "Reveal the answer")
+    assert open_outside("Ada").project_id == ""
+    assert "heart-adults" in sent_to_the_browser(app)
+
+
 def test_lists_and_downloads_hide_the_answer_too(
     app: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,12 +1,15 @@
 """The verdicts on the film on display: its rows, keys, the way to the program's answer, and to the next film."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 import streamlit as st
 
 from cxr_core.errors import FeedbackError
+from cxr_core.feedback.projects import Project
+from cxr_core.feedback.read_first import find_waiting_project
+from cxr_core.feedback.store import has_store
 from cxr_core.feedback.verdicts import NO_ANSWER, Answer, DiameterEnds, ProgramAnswer
 from cxr_core.reading.cardiothoracic.ratio import MEASURED_FINDING
 from cxr_core.reading.results import FindingReading, Reading
@@ -23,6 +26,7 @@ from pages.components.feedback.film_verdicts import (
     repeat,
 )
 from pages.components.feedback.keep_film import offer_keeping
+from pages.components.feedback.page_state import FeedbackState
 from pages.components.feedback.reader_choice import ask_reader, find_current_reader
 from pages.components.feedback.sidebar import find_project_of
 from pages.components.feedback.verdict_rows import (
@@ -167,8 +171,11 @@ class VerdictPanel:
 def find_keeper(state: ReadPageState) -> VerdictKeeper | None:
     """Where verdicts are kept now; notes which films' answers are hidden. None where none are given."""
     feedback = state.feedback
+    films = [build_judged_film(entry) for entry in state.entries.values() if _can_be_read(entry)]
     try:
         project = find_project_of(feedback)
+        if project is None or not project.read_first:
+            project = _find_waiting_project(feedback, films) or project
         keeper = choose_keeper(
             feedback, project, find_current_reader(feedback) if project else None
         )
@@ -176,9 +183,27 @@ def find_keeper(state: ReadPageState) -> VerdictKeeper | None:
         # Nothing is shown of what may have to stay hidden until another project is chosen.
         feedback.hidden = frozenset(state.entries)
         raise
-    films = [build_judged_film(entry) for entry in state.entries.values() if _can_be_read(entry)]
     feedback.hidden = keeper.list_hidden(films) if keeper else frozenset()
     return keeper
+
+
+def _find_waiting_project(feedback: FeedbackState, films: Sequence[JudgedFilm]) -> Project | None:
+    """The project in which a film waits to be read first, so that no other tab shows its answer before.
+
+    It becomes the tab's project once it is known that the reader takes part in it; until then who reads is asked for.
+    """
+    files = [film.sha256 for film in films]
+    if not has_store() or (waiting := find_waiting_project(files)) is None:
+        return None
+    reader = find_current_reader(feedback)
+    if reader is None:
+        return waiting
+    own = find_waiting_project(files, reader.id)
+    if own is None:
+        return None
+    feedback.choose_project(own.id)
+    feedback.message = f"A film of this study is read first in the project {own.name}."
+    st.rerun()
 
 
 def _can_be_read(entry: StudyEntry) -> bool:
