@@ -32,7 +32,7 @@ def show_disputes(state: ReviewPageState, project: Project, reader: RegisteredRe
         )
         return
     dispute = disputes[0]
-    with st.container(horizontal=True, gap="medium", key="study"):
+    with st.container(key="study-frame"), st.container(key="study"):
         results = st.container(key="review-case", gap="small")
         picture = st.container(key="picture")
     with results:
@@ -69,7 +69,7 @@ def _show_dispute(
         st.text_input(
             "Why",
             key=f"{key}-why",
-            placeholder="Comment (optional); no patient names",
+            placeholder="Comment; no patient names",
             label_visibility="collapsed",
             max_chars=1000,
         )

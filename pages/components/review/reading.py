@@ -64,7 +64,7 @@ def show_reading(state: ReviewPageState, project: Project, reader: RegisteredRea
         _show_end(state, project, reader)
         return
     review = CaseReview(state, project, reader, case)
-    with st.container(horizontal=True, gap="medium", key="study"):
+    with st.container(key="study-frame"), st.container(key="study"):
         results = st.container(key="review-case", gap="small")
         picture = st.container(key="picture")
     with results:
@@ -114,7 +114,7 @@ class CaseReview:
             st.text_input(
                 "Why",
                 key=self._why_key,
-                placeholder="Comment (optional); no patient names",
+                placeholder="Comment; no patient names",
                 label_visibility="collapsed",
                 max_chars=1000,
             )
@@ -131,10 +131,11 @@ class CaseReview:
 
     def _show_progress(self) -> None:
         page = list_queue(self.project, count=1)
-        left = f"{page.open:,} of {format_count(page.total, 'cases')} open"
-        view = f" · {self.case.properties.view} view" if self.case.properties.view else ""
+        counts = f"{page.open:,} of {format_count(page.total, 'cases')} open"
+        if self.case.properties.view:
+            counts += f" · {self.case.properties.view} view"
         st.markdown(
-            f"##### {plain(finding_name(self.case.finding))}\n:small[:gray[{left}{plain(view)}]]"
+            f"##### {plain(finding_name(self.case.finding))}\n:small[:gray[{plain(counts)}]]"
         )
 
     def _show_evidence(self) -> None:
