@@ -6,6 +6,7 @@ from cxr_core.errors import FeedbackError
 from cxr_core.feedback.films import ProjectFilm, find_films_by_file
 from cxr_core.feedback.projects import Project, create_project
 from cxr_core.feedback.read_first import (
+    find_waiting_project,
     first_verdicts,
     list_revealed_films,
     reading_state,
@@ -158,3 +159,33 @@ def test_revealed_films_are_those_of_the_reader_and_the_project() -> None:
     assert list_revealed_films(project, ben) == frozenset()
     assert list_revealed_films(create_study("other"), ada) == frozenset()
     assert second.id not in list_revealed_films(project, ada)
+
+
+def test_a_film_waits_for_its_readers_until_they_have_asked_for_the_answer(
+    workspace: object,
+) -> None:
+    project = create_study(reads=2)
+    film, other = add_film(project, 1), add_film(project, 2)
+    ada, ben, eve = (register_reader(name).id for name in ("Ada", "Ben", "Eve"))
+
+    def waits(reader: str | None) -> bool:
+        return find_waiting_project([film.file_sha256, "f" * 64], reader) == project
+
+    assert not waits(None), "nobody has begun to judge it"
+    for finding in project.findings:
+        judge(film, ada, "suspected", finding)
+        judge(other, ben, "suspected", finding)
+    assert (waits(None), waits(ada), waits(ben), waits(eve)) == (True, True, True, False)
+    reveal_answer(film.id, ada)
+    assert (waits(None), waits(ada), waits(ben)) == (True, False, True)
+    for finding in project.findings:
+        judge(film, ben, "unsure", finding)
+    reveal_answer(film.id, ben)
+    assert (waits(None), waits(ben)) == (False, False)
+    assert find_waiting_project([], ada) is None
+
+
+def test_a_film_waits_for_nobody_where_answers_are_not_hidden(workspace: object) -> None:
+    film = add_film(create_study(read_first=False, reads=2), 1)
+    judge(film, register_reader("Ada").id, "suspected")
+    assert find_waiting_project([film.file_sha256]) is None
