@@ -5,32 +5,26 @@ The runs must have the same network and the same training films of the same data
 
 import sys
 
-from cxr_core.errors import SilhouetteError
-from cxr_core.workspace.terminal import accept_any_text
 from train.command_line.arguments import Parser, add_data, parse_path_argument
+from train.command_line.command import command
 from train.command_line.progress import report_progress
 
 
-def main(arguments: list[str] | None = None) -> int:
+@command("train.average")
+def main(arguments: list[str] | None = None) -> None:
     """Parse, average, print the path of the model written. 3 when the runs cannot be averaged."""
-    accept_any_text()
     given = _create_parser().parse_args(arguments)
     from cxr_core.training.export.ensemble import build_ensemble
 
-    try:
-        with report_progress() as progress:
-            model = build_ensemble(
-                given.runs,
-                given.data,
-                run=given.run,
-                version=given.version,
-                progress=lambda done, total: progress("reading films", done, total),
-            )
-    except SilhouetteError as error:
-        print(f"train.average: {error}", file=sys.stderr)
-        return 3
+    with report_progress() as progress:
+        model = build_ensemble(
+            given.runs,
+            given.data,
+            run=given.run,
+            version=given.version,
+            progress=lambda done, total: progress("reading films", done, total),
+        )
     print(model)
-    return 0
 
 
 def _create_parser() -> Parser:

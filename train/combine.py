@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_core.errors import ModelError, SilhouetteError
-from cxr_core.workspace.terminal import accept_any_text
+from cxr_core.errors import ModelError
 from train.command_line.arguments import Parser, add_data, parse_name_or_path, parse_path_argument
+from train.command_line.command import command
 from train.command_line.progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from cxr_core.training.recipe.recipe import Recipe
 
 
-def main(arguments: list[str] | None = None) -> int:
+@command("train.combine")
+def main(arguments: list[str] | None = None) -> None:
     """Parse, fit, print the gain and the path of the card. 3 when nothing could be fitted."""
-    accept_any_text()
     given = _create_parser().parse_args(arguments)
     from cxr_core.data.prepare import open_data
     from cxr_core.models.card import CARD
@@ -39,31 +39,26 @@ def main(arguments: list[str] | None = None) -> int:
     from cxr_core.training.run_split import find_recipe_split
     from train.command_line.model_names import find_model_folder
 
-    try:
-        folder = find_model_folder(given.model)
-        segmenter = _load_segmenter(given.outlines)
-        recipe = _load_recipe(given, folder)
-        with ProgressBar() as bar:
-            run = find_run(Path(given.model))
-            saved = find_recipe_split(recipe, given.data, run.path if run else None)
-            films = split_manifest(recipe, open_data(given.data, bar), saved)
-            _warn_of_another_split(load_card(folder), films)
-            films = films.select_split("val")
-            result = fuse_with_ratio(
-                folder,
-                segmenter,
-                films,
-                lambda done, total: bar("measuring films", done, total),
-                recipe.find_label_noise(FINDING),
-            )
-        card = load_card(folder)
-    except SilhouetteError as error:
-        print(f"train.combine: {error}", file=sys.stderr)
-        return 3
+    folder = find_model_folder(given.model)
+    segmenter = _load_segmenter(given.outlines)
+    recipe = _load_recipe(given, folder)
+    with ProgressBar() as bar:
+        run = find_run(Path(given.model))
+        saved = find_recipe_split(recipe, given.data, run.path if run else None)
+        films = split_manifest(recipe, open_data(given.data, bar), saved)
+        _warn_of_another_split(load_card(folder), films)
+        films = films.select_split("val")
+        result = fuse_with_ratio(
+            folder,
+            segmenter,
+            films,
+            lambda done, total: bar("measuring films", done, total),
+            recipe.find_label_noise(FINDING),
+        )
+    card = load_card(folder)
     for line in (*_describe_result(result), *_describe_repair(result, card)):
         print(line, file=sys.stderr)
     print(folder / CARD)
-    return 0
 
 
 def _warn_of_another_split(card: ModelCard, films: Manifest) -> None:

@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_core.errors import DataError, SilhouetteError
+from cxr_core.errors import DataError
 from cxr_core.workspace.atomic import atomic_write
 from cxr_core.workspace.paths import workspace
-from cxr_core.workspace.terminal import accept_any_text
 from train.command_line.arguments import Parser, parse_path_argument
+from train.command_line.command import command
 
 if TYPE_CHECKING:
     from cxr_core.evaluation.compare import ComparedEvaluation, Comparison
@@ -24,21 +24,16 @@ if TYPE_CHECKING:
 COMPARED_COLUMNS = ("image", "patient", "finding", "label", "probability")
 
 
-def main(arguments: list[str] | None = None) -> int:
+@command("train.compare")
+def main(arguments: list[str] | None = None) -> None:
     """Parse, compare, print the figures and the path of comparison.json."""
-    accept_any_text()
     options = _parser().parse_args(arguments)
     from cxr_core.evaluation.compare import compare_evaluations, format_comparison
 
-    try:
-        comparison = compare_evaluations([_load(folder) for folder in options.evaluation])
-        path = _write(options.out or _default_folder(options.evaluation), comparison)
-    except SilhouetteError as error:
-        print(f"train.compare: {error}", file=sys.stderr)
-        return 3
+    comparison = compare_evaluations([_load(folder) for folder in options.evaluation])
+    path = _write(options.out or _default_folder(options.evaluation), comparison)
     print("\n".join(format_comparison(comparison)))
     print(path)
-    return 0
 
 
 def _default_folder(evaluations: list[Path]) -> Path:

@@ -14,9 +14,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_core.errors import RecipeError, RunError, SilhouetteError
+from cxr_core.errors import RecipeError, RunError
 from cxr_core.presentation.wording import finding_name
-from cxr_core.workspace.terminal import accept_any_text
 from train.command_line.arguments import (
     DATA,
     DEVICE,
@@ -28,6 +27,7 @@ from train.command_line.arguments import (
     load_given_recipe,
     parse_name_or_path,
 )
+from train.command_line.command import command
 from train.command_line.progress import (
     ProgressBar,
     create_event_display,
@@ -43,19 +43,14 @@ if TYPE_CHECKING:
     from cxr_core.training.sweeps.folds import CrossValidation
 
 
-def main(arguments: list[str] | None = None) -> int:
+@command("train.cross_validate", wrong_recipe=2)
+def main(arguments: list[str] | None = None) -> None:
     """Parse, train the folds that are missing, print the figures and the path of the pooled metrics.json."""
-    accept_any_text()
     given = _create_parser().parse_args(arguments)
-    try:
-        path = _pool_only(given.pool) if given.pool else _run(given)
-    except SilhouetteError as error:
-        print(f"train.cross_validate: {error}", file=sys.stderr)
-        return 2 if isinstance(error, RecipeError) else 3
+    path = _pool_only(given.pool) if given.pool else _run(given)
     for line in _describe_figures(path):
         print(line, file=sys.stderr)
     print(path)
-    return 0
 
 
 def _run(given: argparse.Namespace) -> Path:

@@ -8,12 +8,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_core.errors import RecipeError, SilhouetteError
+from cxr_core.errors import RecipeError
 from cxr_core.jobs.heartbeat import Heartbeat
 from cxr_core.models.networks.user_code import allow_code, hash_code
 from cxr_core.training.recipe.field_help import format_flag_help
 from cxr_core.training.runs.annotation import make_annotation
-from cxr_core.workspace.terminal import accept_any_text
 from train.command_line.arguments import (
     DATA,
     DEVICE,
@@ -26,6 +25,7 @@ from train.command_line.arguments import (
     parse_name_or_path,
     parse_path_argument,
 )
+from train.command_line.command import command
 from train.command_line.progress import ProgressBar, create_event_display, stop_on_signals
 
 LOCAL = "local"
@@ -37,20 +37,15 @@ if TYPE_CHECKING:
     from cxr_core.training.runs.events import Report
 
 
-def main(arguments: list[str] | None = None) -> int:
+@command("train.fit", wrong_recipe=2)
+def main(arguments: list[str] | None = None) -> None:
     """Parse, train, print the path of the model written."""
-    accept_any_text()
     given = _create_parser().parse_args(arguments)
     stop = stop_on_signals()
-    try:
-        with ProgressBar() as bar, Heartbeat(create_event_display(bar), given.resume) as heartbeat:
-            model = _train(given, heartbeat.report, stop)
-    except SilhouetteError as error:
-        print(f"train.fit: {error}", file=sys.stderr)
-        return 2 if isinstance(error, RecipeError) else 3
+    with ProgressBar() as bar, Heartbeat(create_event_display(bar), given.resume) as heartbeat:
+        model = _train(given, heartbeat.report, stop)
     if int(os.environ.get("RANK", "0")) == 0:
         print(model)
-    return 0
 
 
 def _train(given: argparse.Namespace, report: Report, stop: Callable[[], bool]) -> Path:

@@ -10,11 +10,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_core.errors import SilhouetteError
 from cxr_core.training.recipe.recipe_file import find_recipe_file, load_recipe
 from cxr_core.workspace.atomic import atomic_write
 from cxr_core.workspace.paths import RECIPES, workspace
-from cxr_core.workspace.terminal import accept_any_text
 from train.command_line.arguments import (
     DEVICE,
     Parser,
@@ -22,6 +20,7 @@ from train.command_line.arguments import (
     add_overrides,
     parse_path_argument,
 )
+from train.command_line.command import command
 from train.command_line.progress import ProgressBar, create_event_display, stop_on_signals
 
 if TYPE_CHECKING:
@@ -31,15 +30,11 @@ if TYPE_CHECKING:
 DEFAULT_RECIPES = "cardiomegaly-attention-*.toml"
 
 
+@command("train.grid", wrong_recipe=2)
 def main(arguments: list[str] | None = None) -> int:
     """Parse, train, evaluate, print the table. 3 when a recipe has no figures yet; the table says why."""
-    accept_any_text()
     given = _create_parser().parse_args(arguments)
-    try:
-        recipes = _load_recipes(given)
-    except SilhouetteError as error:
-        print(f"train.grid: {error}", file=sys.stderr)
-        return 2
+    recipes = _load_recipes(given)
     from cxr_core.training.fit import FitOptions
     from cxr_core.training.sweeps.grid import format_markdown, run_grid
     from train.evaluate import evaluate

@@ -10,7 +10,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from cxr_core.errors import SilhouetteError
 from cxr_core.models.card_file import read_card
 from cxr_core.models.registry.active_version import (
     activate_version,
@@ -26,8 +25,8 @@ from cxr_core.models.registry.registry import (
     list_versions,
 )
 from cxr_core.models.registry.undo import undo_last_change
-from cxr_core.workspace.terminal import accept_any_text
 from train.command_line.arguments import Parser, parse_path_argument
+from train.command_line.command import command
 
 CHANGES = {
     "activate": "read films with this version from now on; a model that it replaces is retired",
@@ -39,29 +38,24 @@ WITHOUT_VERSION = ("retire", "undo")
 UNDO_NOTE = "train.models undo"
 
 
-def main(arguments: list[str] | None = None) -> int:
+@command("train.models")
+def main(arguments: list[str] | None = None) -> None:
     """Parse, change, print the folder or the list. 3 when that is refused."""
-    accept_any_text()
     given = _parser().parse_args(arguments)
-    try:
-        if given.verb == "list":
-            _print_models()
-        elif given.verb == "change-plan":
-            _give_change_plan(given.out)
-        elif given.verb == "import":
-            print(_import_model(given.zip, given.name, given.as_version))
-        elif given.verb == "activate":
-            print(_activate(given.model, given.version, given.note))
-        elif given.verb in ("retire", "stop"):
-            retire_model(given.model, given.note)
-        elif given.verb == "undo":
-            _say(undo_last_change(given.model, given.note or UNDO_NOTE))
-        else:
-            remove_version(given.model, given.version, given.note)
-    except SilhouetteError as error:
-        print(f"train.models: {error}", file=sys.stderr)
-        return 3
-    return 0
+    if given.verb == "list":
+        _print_models()
+    elif given.verb == "change-plan":
+        _give_change_plan(given.out)
+    elif given.verb == "import":
+        print(_import_model(given.zip, given.name, given.as_version))
+    elif given.verb == "activate":
+        print(_activate(given.model, given.version, given.note))
+    elif given.verb in ("retire", "stop"):
+        retire_model(given.model, given.note)
+    elif given.verb == "undo":
+        _say(undo_last_change(given.model, given.note or UNDO_NOTE))
+    else:
+        remove_version(given.model, given.version, given.note)
 
 
 def _give_change_plan(out: Path | None) -> None:

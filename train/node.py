@@ -19,32 +19,26 @@ from cxr_core.dicom_io.node.overview import (
     retry_films,
 )
 from cxr_core.dicom_io.pacs.settings import NodeSettings
-from cxr_core.errors import SilhouetteError
 from cxr_core.presentation.wording import format_count
 from cxr_core.workspace.openmp import let_idle_threads_sleep
-from cxr_core.workspace.terminal import accept_any_text
 from train.command_line.arguments import Parser
+from train.command_line.command import command
 
 ALL = "all"
 
 
-def main(arguments: list[str] | None = None) -> int:
+@command("node")
+def main(arguments: list[str] | None = None) -> None:
     """Parse and work. 3 when the node cannot start, or a film is not dead."""
-    accept_any_text()
     given = _parser().parse_args(arguments)
-    try:
-        if given.list:
-            _print_overview(look_at_node())
-        elif given.retry:
-            print(f"tried again: {format_count(retry_films(_ids(given.retry)), 'films')}")
-        elif given.discard:
-            print(f"discarded: {format_count(discard_films(_ids(given.discard)), 'films')}")
-        else:
-            _work()
-    except SilhouetteError as error:
-        print(f"node: {error}", file=sys.stderr)
-        return 3
-    return 0
+    if given.list:
+        _print_overview(look_at_node())
+    elif given.retry:
+        print(f"tried again: {format_count(retry_films(_ids(given.retry)), 'films')}")
+    elif given.discard:
+        print(f"discarded: {format_count(discard_films(_ids(given.discard)), 'films')}")
+    else:
+        _work()
 
 
 def _work() -> None:

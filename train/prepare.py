@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from cxr_core.data.checks.issue_kinds import ISSUES
 from cxr_core.data.sources.kinds import KINDS
-from cxr_core.errors import SilhouetteError
-from cxr_core.workspace.terminal import accept_any_text
 from train.command_line.arguments import DATA, Parser, parse_name_or_path
+from train.command_line.command import command
 from train.command_line.progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -19,9 +18,9 @@ if TYPE_CHECKING:
     from cxr_core.data.registry import Dataset
 
 
+@command("train.prepare")
 def main(arguments: list[str] | None = None) -> int:
     """Parse, prepare, print the report's path. 3 when the dataset cannot be used, or not before a decision."""
-    accept_any_text()
     given = build_parser().parse_args(arguments)
     from cxr_core.data.prepare import prepare_dataset, resolve_folders
     from cxr_core.data.sources.label_mapping import describe_mapping
@@ -54,9 +53,6 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("train.prepare: stopped; what is decoded so far is kept", file=sys.stderr)
         return 130
-    except SilhouetteError as error:
-        print(f"train.prepare: {error}", file=sys.stderr)
-        return 3
     return 0
 
 

@@ -10,41 +10,36 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from cxr_core.errors import SilhouetteError
 from cxr_core.jobs.activity import GATE_ACTIVITY, track_activity
 from cxr_core.training.runs.run_files import has_run
-from cxr_core.workspace.terminal import accept_any_text
 from train.command_line.arguments import Parser, parse_path_argument
+from train.command_line.command import command
 from train.command_line.progress import ProgressBar
 
 
+@command("train.publish")
 def main(arguments: list[str] | None = None) -> int:
     """Parse, install or compare or roll back, print the path. 3 when that is refused, or the gate is closed."""
-    accept_any_text()
     parser = _parser()
     given = parser.parse_args(arguments)
     if (given.run is None) == (given.roll_back is None):
         parser.error("give either the folder of a run, or --roll-back MODEL")
     if given.to and not given.roll_back:
         parser.error("--to needs --roll-back")
-    try:
-        if given.roll_back:
-            from cxr_core.models.registry.active_version import roll_back
+    if given.roll_back:
+        from cxr_core.models.registry.active_version import roll_back
 
-            print(roll_back(given.roll_back, given.note, given.to))
-            return 0
-        with _track(given.run):
-            if given.judge:
-                return _show_verdict(given.run)
-            from cxr_core.promotion.publish import publish
+        print(roll_back(given.roll_back, given.note, given.to))
+        return 0
+    with _track(given.run):
+        if given.judge:
+            return _show_verdict(given.run)
+        from cxr_core.promotion.publish import publish
 
-            with ProgressBar() as bar:
-                folder = publish(given.run, given.note, override=given.override, progress=bar)
-            _name_retired(folder)
-            print(folder)
-    except SilhouetteError as error:
-        print(f"train.publish: {error}", file=sys.stderr)
-        return 3
+        with ProgressBar() as bar:
+            folder = publish(given.run, given.note, override=given.override, progress=bar)
+        _name_retired(folder)
+        print(folder)
     return 0
 
 

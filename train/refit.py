@@ -8,8 +8,6 @@ evaluated and published.
 import argparse
 import sys
 
-from cxr_core.errors import SilhouetteError
-from cxr_core.workspace.terminal import accept_any_text
 from train.command_line.arguments import (
     Parser,
     add_data,
@@ -17,31 +15,27 @@ from train.command_line.arguments import (
     parse_name_or_path,
     parse_path_argument,
 )
+from train.command_line.command import command
 from train.command_line.progress import ProgressBar
 
 
-def main(arguments: list[str] | None = None) -> int:
+@command("train.refit")
+def main(arguments: list[str] | None = None) -> None:
     """Parse, refit, print the path of the model written. 3 when that is refused."""
-    accept_any_text()
     given = _create_parser().parse_args(arguments)
     from cxr_core.training.export.refit import refit_model
     from train.command_line.model_names import find_model_folder
 
-    try:
-        with ProgressBar() as bar:
-            model = refit_model(
-                find_model_folder(given.model),
-                given.data,
-                dict(given.set),
-                version=given.version,
-                run=given.run,
-                progress=bar,
-            )
-    except SilhouetteError as error:
-        print(f"train.refit: {error}", file=sys.stderr)
-        return 3
+    with ProgressBar() as bar:
+        model = refit_model(
+            find_model_folder(given.model),
+            given.data,
+            dict(given.set),
+            version=given.version,
+            run=given.run,
+            progress=bar,
+        )
     print(model)
-    return 0
 
 
 def _create_parser() -> argparse.ArgumentParser:

@@ -4,7 +4,6 @@ import argparse
 import dataclasses
 import sys
 
-from cxr_core.errors import SilhouetteError
 from cxr_core.jobs.files import find_run_folder
 from cxr_core.jobs.job import Job
 from cxr_core.jobs.status import list_runs
@@ -15,29 +14,24 @@ from cxr_core.training.runs.annotation import (
     read_baseline,
 )
 from cxr_core.workspace.paths import printable
-from cxr_core.workspace.terminal import accept_any_text
 from train.command_line.arguments import Parser
+from train.command_line.command import command
 
 
-def main(arguments: list[str] | None = None) -> int:
+@command("train.runs")
+def main(arguments: list[str] | None = None) -> None:
     """Parse, list or change. 3 when a run is not there, or cannot be written."""
-    accept_any_text()
     given = _parser().parse_args(arguments)
-    try:
-        if given.verb == "list":
-            _print_runs(given.tag)
-        elif given.verb == "pin":
-            pin_baseline(find_run_folder(given.run).name)
-        elif given.verb == "unpin":
-            pin_baseline("")
-        else:
-            from cxr_core.jobs.actions import annotate_run
+    if given.verb == "list":
+        _print_runs(given.tag)
+    elif given.verb == "pin":
+        pin_baseline(find_run_folder(given.run).name)
+    elif given.verb == "unpin":
+        pin_baseline("")
+    else:
+        from cxr_core.jobs.actions import annotate_run
 
-            annotate_run(given.run, lambda before: _change(before, given))
-    except SilhouetteError as error:
-        print(f"train.runs: {error}", file=sys.stderr)
-        return 3
-    return 0
+        annotate_run(given.run, lambda before: _change(before, given))
 
 
 def _change(before: RunAnnotation, given: argparse.Namespace) -> RunAnnotation:

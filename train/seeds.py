@@ -10,8 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from cxr_core.errors import RecipeError, SilhouetteError
-from cxr_core.workspace.terminal import accept_any_text
+from cxr_core.errors import RecipeError
 from train.command_line.arguments import (
     DEVICE,
     INIT,
@@ -23,6 +22,7 @@ from train.command_line.arguments import (
     parse_name_or_path,
     parse_path_argument,
 )
+from train.command_line.command import command
 from train.command_line.progress import ProgressBar, create_event_display, stop_on_signals
 
 if TYPE_CHECKING:
@@ -30,33 +30,28 @@ if TYPE_CHECKING:
     from cxr_core.training.sweeps.seeds import SeedSpread
 
 
-def main(arguments: list[str] | None = None) -> int:
+@command("train.seeds", wrong_recipe=2)
+def main(arguments: list[str] | None = None) -> None:
     """Parse, train, print the spread over the seeds and the path of the ensemble's model."""
-    accept_any_text()
     given = _create_parser().parse_args(arguments)
     stop = stop_on_signals()
-    try:
-        recipe = _load_recipe(given)
-        from cxr_core.training.fit import FitOptions
-        from cxr_core.training.sweeps.seeds import fit_seeds, measure_spreads
+    recipe = _load_recipe(given)
+    from cxr_core.training.fit import FitOptions
+    from cxr_core.training.sweeps.seeds import fit_seeds, measure_spreads
 
-        with ProgressBar() as bar:
-            model = fit_seeds(
-                recipe,
-                given.seeds,
-                given.data,
-                FitOptions(report=create_event_display(bar), device=given.device, stop=stop),
-                run=given.run,
-                version=given.version,
-                progress=lambda done, total: bar("reading films", done, total),
-            )
-        for spread in measure_spreads(given.run, given.seeds):
-            print(_describe_spread(spread), file=sys.stderr)
-    except SilhouetteError as error:
-        print(f"train.seeds: {error}", file=sys.stderr)
-        return 2 if isinstance(error, RecipeError) else 3
+    with ProgressBar() as bar:
+        model = fit_seeds(
+            recipe,
+            given.seeds,
+            given.data,
+            FitOptions(report=create_event_display(bar), device=given.device, stop=stop),
+            run=given.run,
+            version=given.version,
+            progress=lambda done, total: bar("reading films", done, total),
+        )
+    for spread in measure_spreads(given.run, given.seeds):
+        print(_describe_spread(spread), file=sys.stderr)
     print(model)
-    return 0
 
 
 def _load_recipe(given: argparse.Namespace) -> Recipe:

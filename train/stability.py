@@ -12,11 +12,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cxr_core.errors import SilhouetteError
 from cxr_core.presentation.wording import SPLIT_NAMES
 from cxr_core.workspace.paths import printable, workspace
-from cxr_core.workspace.terminal import accept_any_text
 from train.command_line.arguments import Parser, add_data, parse_path_argument
+from train.command_line.command import command
 from train.command_line.progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -31,9 +30,9 @@ if TYPE_CHECKING:
 PHANTOMS_FILE = "drawings.json"
 
 
-def main(arguments: list[str] | None = None) -> int:
+@command("train.stability")
+def main(arguments: list[str] | None = None) -> None:
     """Evaluate, print the tables and the path of metrics.json. Returns the exit status."""
-    accept_any_text()
     options = _build_parser().parse_args(arguments)
     from cxr_core.data.prepare import open_data
     from cxr_core.evaluation.robustness.resolution import (
@@ -51,49 +50,42 @@ def main(arguments: list[str] | None = None) -> int:
     from cxr_core.models.registry.registry import list_classifiers
     from cxr_core.reading.reader import Reader
 
-    try:
-        with ProgressBar() as bar:
-            films = open_data(options.data, bar).select_split(options.split)
-            with Reader.installed() as reader:
-                for flag in reader.left_out:
-                    bar.write_line(f"train.stability: {flag.message}")
-                stability = evaluate_stability(
-                    reader,
-                    films,
-                    options.films,
-                    options.seed,
-                    lambda *counts: bar("reading changed films", *counts),
-                )
-                resolution = measure_resolution(
-                    reader,
-                    choose_sample(films, options.films),
-                    lambda *counts: bar("reading films in other sizes", *counts),
-                )
-                responses = evaluate_phantoms(
-                    reader, lambda *counts: bar("reading phantoms", *counts)
-                )
-        for result in stability:
-            print(f"\n{result.model}, {result.finding}\n\n{format_stability(result.changes)}")
-        for (model, finding), figures in resolution.items():
-            print(f"\n{model}, {finding}: {figures.describe()}")
-        if options.record:
-            for folder in record_resolution(list_classifiers(), options.record, resolution):
-                print(f"train.stability: recorded in {printable(folder)}", file=sys.stderr)
-        metrics = StabilityMetrics(
-            split=options.split,
-            films=options.films,
-            seed=options.seed,
-            data=films.data_sha256(),
-            models=_group_by_model(stability),
-            resolution=_group_resolution(resolution),
-        )
-        out = options.out or workspace() / "evaluations" / "stability"
-        phantoms = json.dumps(_responses_json(responses), indent=2)
-        print(write_files(out, {PHANTOMS_FILE: phantoms}, metrics))
-    except SilhouetteError as error:
-        print(f"train.stability: {error}", file=sys.stderr)
-        return 3
-    return 0
+    with ProgressBar() as bar:
+        films = open_data(options.data, bar).select_split(options.split)
+        with Reader.installed() as reader:
+            for flag in reader.left_out:
+                bar.write_line(f"train.stability: {flag.message}")
+            stability = evaluate_stability(
+                reader,
+                films,
+                options.films,
+                options.seed,
+                lambda *counts: bar("reading changed films", *counts),
+            )
+            resolution = measure_resolution(
+                reader,
+                choose_sample(films, options.films),
+                lambda *counts: bar("reading films in other sizes", *counts),
+            )
+            responses = evaluate_phantoms(reader, lambda *counts: bar("reading phantoms", *counts))
+    for result in stability:
+        print(f"\n{result.model}, {result.finding}\n\n{format_stability(result.changes)}")
+    for (model, finding), figures in resolution.items():
+        print(f"\n{model}, {finding}: {figures.describe()}")
+    if options.record:
+        for folder in record_resolution(list_classifiers(), options.record, resolution):
+            print(f"train.stability: recorded in {printable(folder)}", file=sys.stderr)
+    metrics = StabilityMetrics(
+        split=options.split,
+        films=options.films,
+        seed=options.seed,
+        data=films.data_sha256(),
+        models=_group_by_model(stability),
+        resolution=_group_resolution(resolution),
+    )
+    out = options.out or workspace() / "evaluations" / "stability"
+    phantoms = json.dumps(_responses_json(responses), indent=2)
+    print(write_files(out, {PHANTOMS_FILE: phantoms}, metrics))
 
 
 def _group_by_model(

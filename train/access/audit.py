@@ -13,28 +13,23 @@ from pathlib import Path
 
 from cxr_core.access.audit import audit_folder, hash_film
 from cxr_core.access.audit_check import list_entries, verify_log
-from cxr_core.errors import SilhouetteError
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.presentation.wording import format_count
 from cxr_core.workspace.outside_files import read_outside_file
-from cxr_core.workspace.terminal import accept_any_text
 from train.command_line.arguments import Parser, parse_path_argument
+from train.command_line.command import command
 
 DAMAGED, REFUSED = 1, 3
 LAST = 20
 
 
+@command("audit")
 def main(arguments: list[str] | None = None) -> int:
     """Parse, look, print. 1 for a log that is not as it was written."""
-    accept_any_text()
     given = _parser().parse_args(arguments)
-    try:
-        if given.verify or given.known:
-            return _verify(given.known)
-        return _show(given.last, given.film)
-    except SilhouetteError as error:
-        print(f"audit: {error}", file=sys.stderr)
-        return REFUSED
+    if given.verify or given.known:
+        return _verify(given.known)
+    return _show(given.last, given.film)
 
 
 def _verify(known: str) -> int:

@@ -7,33 +7,27 @@ import argparse
 import sys
 
 from cxr_core.access.api_keys import ApiKey, add_key, list_keys, revoke_key
-from cxr_core.errors import SilhouetteError
-from cxr_core.workspace.terminal import accept_any_text
 from train.command_line.arguments import Parser
+from train.command_line.command import command
 
 SHOWN_ONCE = (
     "This is the only time the key is shown. The program sends it as Authorization: Bearer KEY."
 )
 
 
-def main(arguments: list[str] | None = None) -> int:
+@command("keys")
+def main(arguments: list[str] | None = None) -> None:
     """Parse, change, print the key or the list. 3 when that is refused."""
-    accept_any_text()
     given = _parser().parse_args(arguments)
-    try:
-        if given.verb == "add":
-            print(add_key(given.name).secret)
-            print(f"keys: {SHOWN_ONCE}", file=sys.stderr)
-        elif given.verb == "revoke":
-            revoke_key(given.name)
-            print(f"keys: {given.name} is revoked; requests with it are refused", file=sys.stderr)
-        else:
-            for key in list_keys():
-                print(_describe(key))
-    except SilhouetteError as error:
-        print(f"keys: {error}", file=sys.stderr)
-        return 3
-    return 0
+    if given.verb == "add":
+        print(add_key(given.name).secret)
+        print(f"keys: {SHOWN_ONCE}", file=sys.stderr)
+    elif given.verb == "revoke":
+        revoke_key(given.name)
+        print(f"keys: {given.name} is revoked; requests with it are refused", file=sys.stderr)
+    else:
+        for key in list_keys():
+            print(_describe(key))
 
 
 def _describe(key: ApiKey) -> str:

@@ -1,1 +1,1 @@
-"""What the commands share: their arguments, the models that they name, and how they show progress."""
+"""What the commands share: how they end, their arguments, the models that they name, and how they show progress."""

@@ -1,0 +1,32 @@
+"""What every command does around its work: any text can be written, and an error becomes a sentence and a status."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+
+from cxr_core.errors import RecipeError, SilhouetteError
+from cxr_core.workspace.terminal import accept_any_text
+
+Main = Callable[[list[str] | None], int | None]
+REFUSED = 3
+
+
+def command(name: str, wrong_recipe: int = REFUSED) -> Callable[[Main], Callable[..., int]]:
+    """Decorator of a command's `main`, which returns its exit status; None is 0.
+
+    name: what its errors begin with.  wrong_recipe: the status for a recipe that cannot be used; other errors have 3.
+    """
+
+    def wrap(main: Main) -> Callable[..., int]:
+        @wraps(main)
+        def run(arguments: list[str] | None = None) -> int:
+            accept_any_text()
+            try:
+                return main(arguments) or 0
+            except SilhouetteError as error:
+                print(f"{name}: {error}", file=sys.stderr)
+                return wrong_recipe if isinstance(error, RecipeError) else REFUSED
+
+        return run
+
+    return wrap
