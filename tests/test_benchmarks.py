@@ -16,10 +16,11 @@ SUPPORT = {"__init__", "__main__", "served", "table"}
 FOLDER = ROOT / "benchmarks"
 PACKAGES = [path.parent for path in FOLDER.glob("*/__init__.py")]
 BENCHMARKS = sorted({path.stem for path in [*FOLDER.glob("*.py"), *PACKAGES]} - SUPPORT)
-IN_A_BROWSER = {"data_page", "page", "training_page"}
+IN_A_BROWSER = {"data_page", "page", "review_page", "training_page"}
 SLOW = {
     "data_page",
     "node",
+    "review_page",
     "training_page",
 }  # a minute each; other tests use these pages and the node
 
