@@ -65,6 +65,7 @@ def _search_command(folder: Path, request: SearchRequest) -> list[str]:
     command = [sys.executable, "-m", SEARCH, str(place / run_files.JOB_RECIPE)]
     command += [f"--data={name}" for name in request.data]
     command += [f"--space={place / SPACE}", f"--name={folder.name}", f"--trials={request.trials}"]
+    command += [f"--validation-splits={request.validation_splits}"]
     return [*command, "--device", request.device]
 
 

@@ -83,11 +83,13 @@ class EvaluationRequest(JsonRecord):
 class SearchRequest(EvaluationRequest):
     """A search for the best settings of a recipe, which lies beside request.json with its space.
 
-    model: the name of the recipe.  trials: how many are wanted.  device: whose queue it waits in.
+    model: the name of the recipe.  trials: how many are wanted.  validation_splits: on how many each is trained.
+    device: whose queue it waits in.
     """
 
     kind: Literal["search"] = "search"  # type: ignore[assignment]
     trials: Annotated[int, Field(ge=1, le=10_000)] = 30
+    validation_splits: Annotated[int, Field(ge=1, le=10_000)] = 1
 
     @property
     def run(self) -> Path | None:

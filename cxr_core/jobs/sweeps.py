@@ -161,10 +161,13 @@ def submit_cross_validation(
 
 
 @perform_action("submission of a search", Role.RESEARCHER)
-def submit_search(request: TrainingRequest, space: str, trials: int, name: str) -> Job:
+def submit_search(
+    request: TrainingRequest, space: str, trials: int, validation_splits: int, name: str
+) -> Job:
     """Queue a search, or go on with the one of that name; one that waits or runs goes on as it is.
 
-    request: with recipe, data and device.  space: as TOML, checked before. Raises RunError or DataError.
+    request: with recipe, data and device.  space: as TOML, checked before.  validation_splits: on how many each trial
+    is trained. Raises RunError or DataError.
     """
     folder = files.runs_folder().parent / "searches" / name
     place = folder / JOB_FOLDER
@@ -172,6 +175,7 @@ def submit_search(request: TrainingRequest, space: str, trials: int, name: str) 
         model=request.recipe.name,
         data=request.data,
         trials=trials,
+        validation_splits=validation_splits,
         device=require_device(request.device, 1, request.recipe.batch_size),
     )
     if not (place / SPACE).exists():

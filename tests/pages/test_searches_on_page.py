@@ -75,6 +75,9 @@ def test_a_search_is_started_from_the_form(app: AppTest, runs: FakeRuns, workspa
     area.set_value("[learning_rat]\nlow = 1").run()
     assert "did you mean learning\\_rate?" in visible_text(app)
     area.set_value("[learning_rate]\nlow = 1e-5\nhigh = 1e-2\nlog = true\n").run()
+    number = next(each for each in app.number_input if each.label == "Validation splits")
+    number.set_value(3).run()
+    assert "3 runs each" in visible_text(app)
     find_button(app, "Start: a search").click().run()
     assert not app.exception
     (job,) = status.list_search_jobs()
@@ -85,4 +88,4 @@ def test_a_search_is_started_from_the_form(app: AppTest, runs: FakeRuns, workspa
     assert "train.search" in command
     assert load_recipe(job.folder / "job" / "recipe.toml").name in job.title
     assert (job.folder / "job" / "space.toml").read_text().startswith("[learning_rate]")
-    assert "30" in " ".join(command)
+    assert {"--trials=30", "--validation-splits=3"} <= set(command)

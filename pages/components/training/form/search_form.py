@@ -11,16 +11,23 @@ from pages.components.training.page_state import RunDraft
 if TYPE_CHECKING:
     from cxr_core.training.recipe.recipe import Recipe
 
-NAME_PX, TRIALS_PX = 300, 150
+NAME_PX, TRIALS_PX, SPLITS_PX = 300, 150, 170
 EXAMPLE = "[learning_rate]\nlow = 1e-5\nhigh = 1e-2\nlog = true\n"
 HELP = (
     "TOML: a table for each field with low and high (and log or step), or with choices. Fields are named as after "
     "--set."
 )
+SPLITS_HELP = (
+    "Trains each trial on so many divisions of the training and validation films by patient and compares the means, "
+    "so that the best trial is not the luck of one division."
+)
 
 
-def ask_search(draft: RunDraft, recipe: Recipe) -> tuple[str, int, str]:
-    """Name, number of trials and space of a search. Raises RecipeError for a space that does not fit the recipe."""
+def ask_search(draft: RunDraft, recipe: Recipe) -> tuple[str, int, int, str]:
+    """Name, number of trials, validation splits and space of a search.
+
+    Raises RecipeError for a space that does not fit the recipe.
+    """
     from cxr_core.scale.search.search_folder import find_free_search_name
     from cxr_core.scale.search.space import find_space_text, parse_space_text
 
@@ -35,6 +42,15 @@ def ask_search(draft: RunDraft, recipe: Recipe) -> tuple[str, int, str]:
         trials = st.number_input(
             "Trials", 2, 10_000, 30, key=draft.persistent_key("search-trials"), width=TRIALS_PX
         )
+        splits = st.number_input(
+            "Validation splits",
+            1,
+            10,
+            1,
+            key=draft.persistent_key("search-splits"),
+            width=SPLITS_PX,
+            help=SPLITS_HELP,
+        )
     space = st.text_area(
         "Fields to try",
         find_space_text(recipe) or EXAMPLE,
@@ -43,4 +59,4 @@ def ask_search(draft: RunDraft, recipe: Recipe) -> tuple[str, int, str]:
         help=HELP,
     )
     parse_space_text(space, recipe)
-    return name.strip(), int(trials), space
+    return name.strip(), int(trials), int(splits), space

@@ -42,7 +42,7 @@ class Sweep:
     """Several runs to be started. recipes: by the names of their runs; of a cross-validation, none yet.
 
     folds: how many to make, or 0 where `split` names saved ones.  averages: whether a mean of the models follows.
-    space: of a search, as TOML.
+    space: of a search, as TOML.  splits: of a search, on how many validation splits each trial is trained.
     """
 
     kind: str
@@ -53,6 +53,7 @@ class Sweep:
     folds: int = 0
     split: str = ""
     space: str = ""
+    splits: int = 1
 
 
 def ask_sweep(
@@ -93,8 +94,8 @@ def start_sweep(state: TrainPageState, request: TrainingRequest, sweep: Sweep) -
 
 
 def _ask_search(draft: RunDraft, recipe: Recipe) -> Sweep:
-    name, trials, space = ask_search(draft, recipe)
-    return Sweep(kind=SEARCH, group=name, count=trials, recipes={}, space=space)
+    name, trials, splits, space = ask_search(draft, recipe)
+    return Sweep(kind=SEARCH, group=name, count=trials, recipes={}, space=space, splits=splits)
 
 
 def _start_search(state: TrainPageState, request: TrainingRequest, search: Sweep) -> None:
@@ -103,7 +104,7 @@ def _start_search(state: TrainPageState, request: TrainingRequest, search: Sweep
 
     with show_errors():
         search_path(search.group)
-        submit_search(request, search.space, search.count, search.group)
+        submit_search(request, search.space, search.count, search.splits, search.group)
         state.show_submitted_runs((), f"The search {search.group} was submitted.")
         st.rerun()
 
@@ -237,9 +238,11 @@ def _describe_size(draft: RunDraft, request: TrainingRequest, sweep: Sweep) -> s
     """How many runs, and how long they take where one was estimated."""
     runs = "trials at most" if sweep.kind == SEARCH else "runs"
     words = f"**{sweep.count:,} {runs}**, one after the other"
+    if sweep.splits > 1:
+        words = f"**{sweep.count:,} {runs}**, {sweep.splits} runs each, one after the other"
     estimate = find_estimate(draft, request)
     if estimate is not None and estimate.duration_s is not None:
-        return f"{words}: about {format_duration(sweep.count * estimate.duration_s)} together."
+        return f"{words}: about {format_duration(sweep.count * sweep.splits * estimate.duration_s)} together."
     return f"{words}. Estimate the time of one below, and the time of all is shown here."
 
 
