@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Finding:
-    """One radiological finding. aliases: its names in datasets, in lower case.  is_local: defined in a workspace."""
+    """One radiological finding. aliases: its names in datasets, in lower case."""
 
     key: str
     name: str
     definition: str
     aliases: frozenset[str] = frozenset()
-    is_local: bool = False
 
 
 def spell_aliases(*names: str) -> frozenset[str]:

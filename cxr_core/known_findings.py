@@ -64,7 +64,7 @@ class LocalFinding(JsonRecord):
     def to_finding(self) -> Finding:
         """The finding as datasets and recipes look it up."""
         aliases = spell_aliases(self.key, self.name)
-        return Finding(self.key, self.name, self.definition, aliases, is_local=True)
+        return Finding(self.key, self.name, self.definition, aliases)
 
 
 @dataclass(frozen=True, kw_only=True)

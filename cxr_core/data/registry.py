@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from cxr_core.data.cache.pixel_cache import PixelCache
 from cxr_core.data.checks.decision import Decision, find_decision
 from cxr_core.data.checks.issue import Issue
-from cxr_core.data.manifest import Manifest, list_findings
+from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError, RecordError
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.presentation.wording import format_count
@@ -118,15 +116,6 @@ class Dataset:
     def load_manifest(self) -> Manifest:
         """Every film listed, whatever its status. Takes about 0.3 s for 112,120 rows."""
         return Manifest.load(self.folder / MANIFEST)
-
-    def read_findings(self) -> tuple[str, ...]:
-        """The findings with labels, without reading a row. Raises DataError as `load_manifest` does."""
-        path = self.folder / MANIFEST
-        try:
-            columns = pq.read_schema(path).names
-        except (OSError, pa.ArrowException) as error:
-            raise DataError(f"{path} cannot be read; prepare {self.name} again") from error
-        return tuple(list_findings(columns))
 
     def load_issues(self) -> tuple[Issue, ...]:
         """What the dataset checks report, the most severe first, decided or not."""

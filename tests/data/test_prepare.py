@@ -419,11 +419,11 @@ def test_a_mapping_is_kept_shown_changed_and_used_by_whoever_opens_the_data(
         "fracture_reader1": "rib_fracture",
         "Herzvergr.": "cardiomegaly",
     }
-    assert dataset.read_findings() == ("cardiomegaly", "rib_fracture")
+    assert dataset.load_manifest().findings == ("cardiomegaly", "rib_fracture")
     assert open_data([own_labels]).findings == ("cardiomegaly", "rib_fracture")
     assert "Rib fracture (locally defined)" in dataset.report.read_text()
     assert prepare_command(["--data", "own", "--map", "Herzvergr.=detect"]) == 0
-    assert find_dataset("own").read_findings() == ("rib_fracture",)
+    assert find_dataset("own").load_manifest().findings == ("rib_fracture",)
 
 
 def test_a_preparation_keeps_a_mapping_that_was_made_while_it_ran(own_labels: Path) -> None:

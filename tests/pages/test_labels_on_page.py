@@ -57,7 +57,7 @@ def test_a_finding_is_defined_and_columns_are_mapped(labels_tab: AppTest) -> Non
     choose(app, "id", "ignore")
     save(app)
     dataset = find_dataset("films")
-    assert dataset.read_findings() == ("cardiomegaly", "callus")
+    assert dataset.load_manifest().findings == ("cardiomegaly", "callus")
     assert dataset.label_mapping["id"] == "ignore"
     assert "Callus (locally defined)" in visible_text(app).replace("\\", "")
 

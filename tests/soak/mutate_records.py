@@ -285,7 +285,6 @@ def use_dataset(workspace: Path) -> None:
         dataset.decision_about(issue)
         f"{issue.title} {issue.extent} {issue.remedy} {issue.severity}".encode()
     dataset.open_blocking_issues()
-    dataset.read_findings()
     manifest = dataset.load_manifest()
     account = manifest.account_for_films()
     if account is not None:

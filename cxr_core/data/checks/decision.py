@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 from cxr_core.data.checks.issue import Issue
 from cxr_core.data.manifest import Manifest
@@ -11,7 +11,6 @@ from cxr_core.errors import DataError
 from cxr_core.workspace.json_record import Count, JsonRecord
 
 Action = Literal["accept", "exclude"]
-ACTIONS: tuple[Action, ...] = get_args(Action)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,12 +61,12 @@ def assign_patients(
     return Patients(patient, frozenset(placeholders), tuple(issues))
 
 
-def report_shared_numbers(numbers: Sequence[str]) -> list[Issue]:
-    """Numbers that occur in several splits: nothing says whether they are the same patients."""
+def report_shared_numbers(numbers: Sequence[str], places: str = "splits") -> list[Issue]:
+    """Numbers that occur in several places: nothing says whether they are the same patients."""
     if not numbers:
         return []
     count = format_count(len(numbers), "patients")
-    message = f"The same number in two splits, for {count}; they count as different patients."
+    message = f"The same number in two {places}, for {count}; they count as different patients."
     return [
         Issue(code="patients_scoped", message=message, count=len(numbers), examples=tuple(numbers))
     ]

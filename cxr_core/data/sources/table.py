@@ -65,7 +65,7 @@ from cxr_core.data.sources.labels import (
     parse_splits,
     report_not_in_split,
 )
-from cxr_core.data.sources.patients import assign_patients
+from cxr_core.data.sources.patients import assign_patients, report_shared_numbers
 from cxr_core.data.sources.views import FilmViews, decide_status, read_views
 from cxr_core.errors import DataError
 from cxr_core.presentation.wording import format_count
@@ -314,14 +314,4 @@ def _scope_patients(frames: list[pd.DataFrame]) -> list[Issue]:
     shared = pairs.loc[numbers.duplicated(), "patient"].drop_duplicates()
     for frame in frames:
         frame["patient"] = frame["source"] + "/" + frame["patient"]
-    if shared.empty:
-        return []
-    count = format_count(len(shared), "patients")
-    return [
-        Issue(
-            code="patients_scoped",
-            message=f"The same number in two folders, for {count}; they count as different patients.",
-            count=len(shared),
-            examples=tuple(shared.head()),
-        )
-    ]
+    return report_shared_numbers(shared.tolist(), "folders")

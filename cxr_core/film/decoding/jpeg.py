@@ -18,7 +18,7 @@ from cxr_core.film.radiograph import Radiograph
 SIGNATURE = b"\xff\xd8\xff"
 
 # Markers, T.81 table B.1.
-SOI, EOI, SOS = 0xD8, 0xD9, 0xDA
+EOI, SOS = 0xD9, 0xDA
 DHT, JPG, DAC = 0xC4, 0xC8, 0xCC
 APP0, APP1, APP2, APP14 = 0xE0, 0xE1, 0xE2, 0xEE
 JPEG_LS_FRAME = 0xF7  # T.87, C.2.2; occurs in DICOM only

@@ -88,11 +88,6 @@ def sample_augmentation(
     )
 
 
-def augment(settings: Augmentation, films: Tensor, rng: torch.Generator) -> Tensor:
-    """Sample and apply. films: (B, 1, S, S) in [0, 1]. Returns the same shape and range."""
-    return apply_augmentation(settings, films, sample_augmentation(settings, len(films), rng))
-
-
 def apply_augmentation(settings: Augmentation, films: Tensor, sample: AugmentationSample) -> Tensor:
     """films: (B, 1, S, S) in [0, 1], on any device. Returns the same shape and range."""
     films = _flip(films, sample.flip)
