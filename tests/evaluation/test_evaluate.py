@@ -13,24 +13,16 @@ from sklearn import metrics as sk
 from cxr_core.data.prepare import open_data
 from cxr_core.evaluation.evaluate import compute_figures, record_in_card
 from cxr_core.models.store import load_card
-from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.run_data import LEARNING_SPLITS, describe_run_data, split_manifest
 from cxr_core.training.runs.events import EpochDone
 from cxr_core.training.runs.manifest import RunManifest
 from cxr_core.training.runs.run_folder import RunFolder
-from tests.tiny import tiny_card, tiny_model
+from tests.tiny import TINY_RECIPE, tiny_card, tiny_model
 from train.evaluate import main
 
 pytestmark = pytest.mark.training
 
-RECIPE = Recipe(
-    name="tiny",
-    summary="A test.",
-    model="tiny",
-    findings=("pneumonia",),
-    init="scratch",
-    input_side=64,
-)
+RECIPE = replace(TINY_RECIPE, validation_share=0.15)
 
 
 @pytest.fixture(scope="module")

@@ -9,24 +9,12 @@ from pathlib import Path
 
 from cxr_core.jobs import actions, files, status
 from cxr_core.jobs.job import Job, State, TrainingRequest
-from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.runs import run_files
 from cxr_core.workspace.process_id import ProcessId, find_by_env_tag, send_signal
+from tests.tiny import TINY_RECIPE
 
 PATIENCE_S = 120.0
-TINY = Recipe(
-    name="tiny",
-    summary="A test.",
-    model="tiny",
-    findings=("pneumonia",),
-    backbone="mobilenetv3_small_050",
-    init="scratch",
-    input_side=64,
-    channels=1,
-    epochs=2,
-    batch_size=8,
-    validation_share=0.3,
-)
+TINY = replace(TINY_RECIPE, epochs=2)
 
 
 def submit(data: Path, token: str = "one", name: str = "counts", retry_of: str = "") -> Job:

@@ -20,19 +20,16 @@ from cxr_core.training.runs.run_files import HEARTBEAT
 from cxr_core.workspace.process_id import current_process
 from cxr_core.workspace.process_lock import hold_lock
 from tests.pages.fake_datasets import FINDINGS
+from tests.tiny import TINY_RECIPE
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold**"
-RECIPE = Recipe(
-    name="tiny",
-    summary="A test.",
-    model="tiny",
+RECIPE = replace(
+    TINY_RECIPE,
     findings=("cardiomegaly",),
-    backbone="mobilenetv3_small_050",
-    init="scratch",
-    neck=8,
-    input_side=64,
-    channels=1,
     epochs=4,
+    batch_size=32,
+    learning_rate=3e-4,
+    validation_share=0.15,
 )
 LEADER = {"pid": 2**22 + 1, "started": 1, "boot": "of long ago"}
 

@@ -13,27 +13,16 @@ from cxr_core.promotion import next_model
 from cxr_core.promotion.comparison_set import choose_comparison_set
 from cxr_core.promotion.next_model import plan_next_model
 from cxr_core.training.engine.distributed import DistributedContext
-from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import format_recipe
 from cxr_core.training.run_data import describe_run_data, open_run_data
 from cxr_core.training.runs.manifest import RunManifest
 from cxr_core.training.runs.run_folder import RunFolder
 from tests.feedback.bench import hash_of, write_dataset
-from tests.tiny import tiny_card, tiny_model
+from tests.tiny import TINY_RECIPE, tiny_card, tiny_model
 
 pytestmark = pytest.mark.usefixtures("workspace")
 LABELS = [0.0, 1.0] * 3
-RECIPE = Recipe(
-    name="tiny",
-    summary="A test.",
-    model="tiny",
-    findings=("pneumonia",),
-    init="scratch",
-    input_side=64,
-    split="given",
-    gate_share=0.4,
-    validation_share=0.3,
-)
+RECIPE = replace(TINY_RECIPE, gate_share=0.4)
 
 
 @pytest.fixture

@@ -12,18 +12,10 @@ from cxr_core.training.exclusions import build_exclusions
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.run_data import split_manifest
 from cxr_core.training.runs.manifest import Exclusions
-from tests.tiny import tiny_card, tiny_model
+from tests.tiny import TINY_RECIPE, tiny_card, tiny_model
 
 KEY = "pneumonia"
-RECIPE = Recipe(
-    name="tiny",
-    summary="A test.",
-    model="tiny",
-    findings=(KEY,),
-    init="scratch",
-    gate_share=0.2,
-    validation_share=0.2,
-)
+RECIPE = replace(TINY_RECIPE, findings=(KEY,), gate_share=0.2, validation_share=0.2)
 
 
 def films(patients: int = 400, **changes) -> Manifest:

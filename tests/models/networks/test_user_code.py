@@ -23,7 +23,6 @@ from cxr_core.models.networks.user_code import (
 from cxr_core.models.store import load_card, load_network
 from cxr_core.promotion.imports import import_model
 from cxr_core.training.fit import FitOptions, fit, resume
-from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import apply_overrides, format_recipe, load_recipe
 from cxr_core.training.runs.events import Event, RunBegun
 from cxr_core.training.runs.manifest import RunManifest
@@ -31,7 +30,7 @@ from cxr_core.training.runs.run_files import RUN_RECIPE
 from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.workspace.json_files import JsonObject
 from tests.lit_films import lit_films
-from tests.tiny import ARGUMENTS
+from tests.tiny import ARGUMENTS, TINY_RECIPE
 from train.fit import main as fit_command
 
 BACKBONE = """
@@ -157,19 +156,7 @@ def test_a_damaged_list_of_allowed_files_allows_nothing() -> None:
         build()
 
 
-TINY = Recipe(
-    name="own",
-    summary="A test.",
-    model="own",
-    findings=("pneumonia",),
-    backbone=NAME,
-    init="scratch",
-    input_side=32,
-    channels=1,
-    epochs=1,
-    batch_size=8,
-    validation_share=0.3,
-)
+TINY = replace(TINY_RECIPE, name="own", model="own", backbone=NAME, neck=None, input_side=32)
 QUIET = FitOptions(report=lambda _: None, device="cpu")
 
 

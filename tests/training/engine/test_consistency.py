@@ -13,17 +13,14 @@ from cxr_core.training.engine.distributed import DistributedContext
 from cxr_core.training.engine.learner import Learner, create_task, prepare_inputs
 from cxr_core.training.recipe.augmentation import Augmentation
 from cxr_core.training.recipe.contradictions import find_idle_fields
-from cxr_core.training.recipe.recipe import Recipe
+from tests.tiny import TINY_RECIPE
 
-RECIPE = Recipe(
-    name="x",
-    summary="A test.",
-    model="x",
+RECIPE = replace(
+    TINY_RECIPE,
     findings=("cardiomegaly",),
     backbone="plain_cnn",
-    init="scratch",
+    neck=None,
     input_side=32,
-    channels=1,
     dropout=0.0,
     augmentation=Augmentation(low_resolution=0.4, jpeg=0.4),
 )

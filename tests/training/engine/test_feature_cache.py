@@ -17,24 +17,11 @@ from cxr_core.training.engine.distributed import DistributedContext
 from cxr_core.training.engine.trainer import Stopped, Trainer
 from cxr_core.training.recipe.augmentation import Augmentation
 from cxr_core.training.recipe.recipe import Recipe
+from tests.tiny import TINY_RECIPE
 
 pytestmark = pytest.mark.training
 
-FROZEN = Recipe(
-    name="frozen",
-    summary="A test.",
-    model="frozen",
-    findings=("pneumonia",),
-    backbone="mobilenetv3_small_050",
-    init="scratch",
-    neck=8,
-    freeze="backbone",
-    input_side=64,
-    channels=1,
-    epochs=4,
-    batch_size=8,
-    learning_rate=3e-3,
-)
+FROZEN = replace(TINY_RECIPE, freeze="backbone", epochs=4)
 
 
 def films(seed: int, count: int = 24) -> FilmSet:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from cxr_core.training.fit import FitOptions
-from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import format_recipe
 from cxr_core.training.runs.events import EpochDone, RunResumed
 from cxr_core.training.runs.figures import RunFigure
@@ -17,25 +16,12 @@ from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.training.sweeps import grid
 from cxr_core.training.sweeps.grid import GridEntry, format_csv, format_markdown, run_grid
 from tests.lit_films import lit_films
+from tests.tiny import TINY_RECIPE
 from train.grid import main
 
 pytestmark = pytest.mark.training
 
-TINY = Recipe(
-    name="tiny-balanced",
-    summary="A test.",
-    model="tiny",
-    findings=("pneumonia",),
-    backbone="mobilenetv3_small_050",
-    init="scratch",
-    neck=8,
-    input_side=64,
-    channels=1,
-    epochs=2,
-    batch_size=8,
-    split="60:20:20",
-    balance="oversample",
-)
+TINY = replace(TINY_RECIPE, name="tiny-balanced", epochs=2, split="60:20:20", balance="oversample")
 OTHERS = {
     "tiny-unbalanced": {"balance": "none"},
     "lost-balanced": {"init": "no-such-file.safetensors"},

@@ -11,27 +11,15 @@ import pytest
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
-from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import format_recipe
 from cxr_core.training.runs.run_folder import RunFolder
 from tests.lit_films import lit_films
+from tests.tiny import TINY_RECIPE
 from train.seeds import main
 
 pytestmark = pytest.mark.training
 
-TINY = Recipe(
-    name="tiny",
-    summary="A test.",
-    model="tiny",
-    findings=("pneumonia",),
-    backbone="plain_cnn",
-    init="scratch",
-    input_side=32,
-    channels=1,
-    epochs=1,
-    batch_size=8,
-    validation_share=0.3,
-)
+TINY = replace(TINY_RECIPE, backbone="plain_cnn", neck=None, input_side=32)
 
 
 @pytest.fixture(scope="module")

@@ -21,16 +21,14 @@ from cxr_core.training.engine.learner import Learner, create_task
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.tasks.findings import FindingsTask
 from cxr_core.training.tasks.losses import prior_log_odds
+from tests.tiny import TINY_RECIPE
 
-RECIPE = Recipe(
-    name="x",
-    summary="A test.",
-    model="x",
+RECIPE = replace(
+    TINY_RECIPE,
     findings=("cardiomegaly", "effusion"),
     backbone="plain_cnn",
-    init="scratch",
+    neck=None,
     input_side=32,
-    channels=1,
 )
 LOSSES = {
     "cross_entropy": RECIPE,
