@@ -18,13 +18,19 @@ from cxr_core.data.cache.worker import hash_pixels, quantise_pixels
 from cxr_core.errors import FeedbackError
 from cxr_core.feedback.projects import Project, load_project
 from cxr_core.feedback.readers import require_reader
-from cxr_core.feedback.store import FILMS, feedback_folder, read_store, write_store
+from cxr_core.feedback.store import (
+    FILMS,
+    explain_damage,
+    feedback_folder,
+    read_store,
+    write_store,
+)
 from cxr_core.film.artefacts.flags import BURNED_IN_TEXT, flag_burned_in_text
 from cxr_core.film.decoding.decode import decode_film
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.workspace.atomic import atomic_file
 from cxr_core.workspace.json_files import parse_json
-from cxr_core.workspace.json_record import Count, JsonRecord
+from cxr_core.workspace.json_record import Count, JsonRecord, parse_record
 from cxr_core.workspace.jsonl import utc_now
 
 # Ages above it could tell who somebody is; HIPAA's Safe Harbor asks that they become one (45 CFR 164.514(b)(2)(i)(C)).
@@ -199,15 +205,19 @@ def add_dataset_films(
     )
 
 
+@explain_damage()
 def to_film(row: sqlite3.Row) -> ProjectFilm:
-    """A film from its row."""
-    return ProjectFilm(
-        id=row["id"],
-        project=row["project"],
-        pixels_sha256=row["pixels_sha256"],
-        file_sha256=row["file_sha256"],
-        properties=FilmProperties.from_json(parse_json(row["properties"])),
-        is_kept=row["consent_by"] is not None,
+    """A film from its row. Raises FeedbackError for a damaged one."""
+    return parse_record(
+        ProjectFilm,
+        {
+            "id": row["id"],
+            "project": row["project"],
+            "pixels_sha256": row["pixels_sha256"],
+            "file_sha256": row["file_sha256"],
+            "properties": parse_json(row["properties"]),
+            "is_kept": row["consent_by"] is not None,
+        },
     )
 
 

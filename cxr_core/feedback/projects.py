@@ -9,11 +9,12 @@ import secrets
 import sqlite3
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from cxr_core.errors import FeedbackError
-from cxr_core.feedback.store import read_store, write_store
+from cxr_core.feedback.store import explain_damage, read_store, write_store
 from cxr_core.known_findings import find_finding, known_findings, order_findings
+from cxr_core.workspace.json_record import parse_record
 from cxr_core.workspace.jsonl import utc_now
 
 NAME = re.compile(r"\w[\w.+ -]{0,59}")
@@ -136,15 +137,11 @@ def project_of_film(store: sqlite3.Connection, film: int) -> Project:
     return load_project(store, row["project"])
 
 
+@explain_damage()
 def _to_project(row: sqlite3.Row) -> Project:
-    return Project(
-        id=row["id"],
-        name=row["name"],
-        created=row["created"],
-        findings=tuple(row["findings"].split()),
-        read_first=bool(row["read_first"]),
-        reads=row["reads"],
-        dataset=row["dataset"],
-        data_sha256=row["data_sha256"],
-        note=row["note"],
-    )
+    values = {
+        **row,
+        "findings": row["findings"].split(),
+        "read_first": bool(row["read_first"]),
+    }
+    return parse_record(Project, {field.name: values[field.name] for field in fields(Project)})

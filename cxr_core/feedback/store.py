@@ -7,12 +7,13 @@ Each use opens a connection of its own and closes it: sessions are threads, and 
 """
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cxr_core.errors import FeedbackError
+from cxr_core.errors import FeedbackError, RecordError
 from cxr_core.feedback.schema import migrate
 from cxr_core.workspace.paths import printable, workspace
 
@@ -27,8 +28,8 @@ def feedback_folder() -> Path:
 
 
 def has_store() -> bool:
-    """Whether anything was ever kept in this workspace; looking creates nothing."""
-    return (feedback_folder() / FILE).is_file()
+    """Whether anything was ever kept in this workspace, be it damaged now; looking creates nothing."""
+    return os.path.lexists(feedback_folder() / FILE)
 
 
 @contextmanager
@@ -75,6 +76,18 @@ def erase_deleted_rows() -> None:
         raise FeedbackError(
             "the store is being read, so its log still holds what was deleted; close other windows and delete again"
         )
+
+
+@contextmanager
+def explain_damage() -> Iterator[None]:
+    """Around what makes a value of a row: raises FeedbackError, with the file, where the row holds anything else."""
+    try:
+        yield
+    except (RecordError, ValueError) as error:
+        raise FeedbackError(
+            f"{printable(feedback_folder() / FILE)} is damaged: {error}. Put a copy of it back, or move it away: a "
+            "new one is begun"
+        ) from error
 
 
 @contextmanager

@@ -7,8 +7,8 @@ not by what a page says.
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, Literal, get_args
+from dataclasses import dataclass, fields
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -16,7 +16,7 @@ from cxr_core.errors import FeedbackError
 from cxr_core.feedback.consensus import update_case
 from cxr_core.feedback.projects import Project, project_of_film
 from cxr_core.feedback.readers import require_reader
-from cxr_core.feedback.store import read_store, write_store
+from cxr_core.feedback.store import explain_damage, read_store, write_store
 from cxr_core.presentation.wording import finding_name
 from cxr_core.reading.cardiothoracic.contours import Line
 from cxr_core.workspace.json_files import parse_json
@@ -286,27 +286,17 @@ def _last_verdict(
     return _to_verdict(row) if row is not None else None
 
 
+@explain_damage()
 def _to_verdict(row: sqlite3.Row) -> ReaderVerdict:
-    assert row["phase"] in get_args(Phase)
-    return ReaderVerdict(
-        id=row["id"],
-        film=row["film"],
-        reader=row["reader"],
-        finding=row["finding"],
-        answer=row["answer"],
-        phase=row["phase"],
-        comment=row["comment"],
-        calipers=DiameterEnds.from_json(parse_json(row["calipers"])) if row["calipers"] else None,
-        marks=parse_record(tuple[Mark, ...], parse_json(row["marks"])),
-        program=ProgramAnswer(
-            model=row["model"],
-            version=row["version"],
-            probability=row["probability"],
-            call=row["call"],
-        ),
-        undoes=row["undoes"],
-        given=row["given"],
-    )
+    program = {field.name: row[field.name] for field in fields(ProgramAnswer)}
+    values = {
+        **row,
+        "calipers": parse_json(row["calipers"]) if row["calipers"] else None,
+        "marks": parse_json(row["marks"]),
+        "program": program,
+    }
+    names = [field.name for field in fields(ReaderVerdict)]
+    return parse_record(ReaderVerdict, {name: values[name] for name in names})
 
 
 def to_verdicts(rows: Sequence[sqlite3.Row]) -> list[ReaderVerdict]:

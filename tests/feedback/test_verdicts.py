@@ -8,6 +8,7 @@ import pytest
 from cxr_core.errors import FeedbackError
 from cxr_core.feedback import schema
 from cxr_core.feedback.deletion import delete_project
+from cxr_core.feedback.films import list_project_films
 from cxr_core.feedback.projects import Project, create_project, find_project, list_projects
 from cxr_core.feedback.readers import (
     find_reader,
@@ -16,7 +17,9 @@ from cxr_core.feedback.readers import (
     register_reader,
     rename_reader,
 )
-from cxr_core.feedback.store import FILE, feedback_folder, read_store
+from cxr_core.feedback.review.candidates import Candidate
+from cxr_core.feedback.review.queue import FindingAnswer, fill_queue, keep_answers, list_queue
+from cxr_core.feedback.store import FILE, feedback_folder, read_store, write_store
 from cxr_core.feedback.verdicts import (
     DiameterEnds,
     Mark,
@@ -213,6 +216,38 @@ def test_a_damaged_store_says_what_to_do(project: Project) -> None:
     (feedback_folder() / FILE).write_bytes(b"no database" * 100)
     with pytest.raises(FeedbackError, match="move it away"):
         list_projects()
+
+
+def read_everything(project: Project, film: int) -> None:
+    list_projects()
+    list_project_films(project)
+    list_verdicts(film)
+    list_queue(project, only_open=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ("UPDATE projects SET reads = 'words'", "reads"),
+        ('UPDATE films SET properties = \'{"width": "wide"}\'', "width"),
+        ("UPDATE verdicts SET answer = 'maybe'", "answer"),
+        ("UPDATE verdicts SET probability = 'words'", "probability"),
+        ("UPDATE cases SET missing = 'words'", "missing"),
+        ("UPDATE answers SET label = 'words'", "words"),
+    ],
+)
+def test_a_row_that_was_changed_is_told_with_the_file_and_what_to_do(
+    project: Project, change: str, key: str
+) -> None:
+    reader, film = register_reader("Ada").id, add_film(project, 1)
+    judge(film, reader, "suspected", program=answer_of(0.9))
+    case = {"film": film.pixels_sha256, "finding": "pneumonia"}
+    keep_answers(project, [FindingAnswer(**case, answer=answer_of(0.9), label=1)])
+    fill_queue(project, [Candidate(**case, value=1.0, reasons=("label_and_model",))])
+    with write_store() as store:
+        store.execute(change)
+    with pytest.raises(FeedbackError, match=rf"feedback.sqlite is damaged: .*{key}.*move it away"):
+        read_everything(project, film.id)
 
 
 def test_a_commit_waits_for_the_disk_and_deleted_rows_are_overwritten(project: Project) -> None:

@@ -7,7 +7,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from cxr_core.errors import FeedbackError
 from cxr_core.feedback.consensus import LAST_VERDICTS, update_case
@@ -20,9 +20,10 @@ from cxr_core.feedback.review.candidates import (
     merge_candidates,
     order_candidates,
 )
-from cxr_core.feedback.store import read_store, write_store
+from cxr_core.feedback.store import explain_damage, read_store, write_store
 from cxr_core.feedback.verdicts import NO_ANSWER, ProgramAnswer
 from cxr_core.workspace.json_files import parse_json
+from cxr_core.workspace.json_record import parse_record
 
 ASSIGNED_S = 1800.0  # how long a film that a reader has open is not given to another
 MAX_PAGE = 500
@@ -293,13 +294,10 @@ def find_answer(film: int, finding: str) -> ProgramAnswer:
     return _to_answer(row) if row is not None else NO_ANSWER
 
 
+@explain_damage()
 def _to_answer(row: sqlite3.Row) -> ProgramAnswer:
-    return ProgramAnswer(
-        model=row["model"],
-        version=row["version"],
-        probability=row["probability"],
-        call=row["call"],
-    )
+    names = [field.name for field in fields(ProgramAnswer)]
+    return parse_record(ProgramAnswer, {name: row[name] for name in names})
 
 
 def _number_films(store: sqlite3.Connection, project: Project) -> dict[str, int]:
@@ -317,18 +315,14 @@ def _list_revealed(store: sqlite3.Connection, reader: str, films: Sequence[int])
     return {row["film"] for row in rows}
 
 
+@explain_damage()
 def _to_case(row: sqlite3.Row) -> Case:
-    return Case(
-        film=row["film"],
-        pixels_sha256=row["pixels_sha256"],
-        finding=row["finding"],
-        properties=FilmProperties.from_json(parse_json(row["properties"])),
-        missing=row["missing"],
-        disputed=bool(row["disputed"]),
-        position=row["position"],
-        value=row["value"],
-        reasons=tuple(row["reasons"].split()),
-        detail=row["detail"],
-        label=None if row["label"] is None else int(row["label"]),
-        answer=_to_answer(row) if row["model"] is not None else None,
-    )
+    values = {
+        **row,
+        "properties": parse_json(row["properties"]),
+        "disputed": bool(row["disputed"]),
+        "reasons": row["reasons"].split(),
+        "label": None if row["label"] is None else int(row["label"]),
+        "answer": _to_answer(row) if row["model"] is not None else None,
+    }
+    return parse_record(Case, {field.name: values[field.name] for field in fields(Case)})
