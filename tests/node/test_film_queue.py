@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,26 @@ def test_a_damaged_file_is_named_and_a_newer_one_left_alone(tmp_path: Path) -> N
     newer.close()
     with pytest.raises(NodeError, match="newer version"):
         FilmQueue(tmp_path)
+
+
+def read_everything(queue: FilmQueue) -> None:
+    queue.count_states()
+    queue.list_films([State.RECEIVED])
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ("state = 'lost'", "'lost' is not a valid State"),
+        ("received = 'yesterday'", 'received: found "yesterday"'),
+        ("size = 'words'", 'size: found "words"'),
+    ],
+)
+def test_a_row_that_was_changed_is_told_with_the_file_and_what_to_do(
+    queue: FilmQueue, tmp_path: Path, change: str, found: str
+) -> None:
+    queue.add(arrive(make_film(1)))
+    with closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
+        connection.execute(f"UPDATE film SET {change}")
+    with pytest.raises(NodeError, match=f"{FILE}, is damaged: {found}.*move the file away"):
+        read_everything(queue)

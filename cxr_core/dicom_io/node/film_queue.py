@@ -15,12 +15,13 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from cxr_core.errors import NodeError
+from cxr_core.errors import NodeError, RecordError
+from cxr_core.workspace.json_record import parse_record
 from cxr_core.workspace.paths import printable
 
 FILE = "queue.sqlite"
@@ -114,11 +115,14 @@ CREATE INDEX IF NOT EXISTS film_by_state ON film (state, id);
 CREATE INDEX IF NOT EXISTS film_by_instance ON film (instance);
 CREATE INDEX IF NOT EXISTS film_by_study ON film (study, received);
 """
+BEGIN_ANEW = (
+    "move the file away: a new one is made, and films that wait are found again by their files"
+)
 COLUMNS = "id, name, state, reason, received, attempts, next_attempt, size"
 
 
 def hash_uid(uid: str) -> str:
-    """What stands for a UID in the queue."""
+    """What stands for a UID in files that name no study and no patient."""
     return hashlib.sha256(uid.encode()).hexdigest()[:HASH_LENGTH]
 
 
@@ -206,7 +210,7 @@ class FilmQueue:
             State.READING, now, State.RECEIVED, *open_associations, now - quiet_s,
             READ_ALONE_FROM - 1,
         )  # fmt: skip
-        return _film_from(rows[0]) if rows else None
+        return self._read_film(rows[0]) if rows else None
 
     def mark_read(self, film: QueuedFilm, result_uids: Sequence[str]) -> None:
         """The results of a film are on disk. result_uids: of their instances."""
@@ -256,7 +260,7 @@ class FilmQueue:
                 AND NOT (next_attempt > ? AND next_attempt <= ?) ORDER BY id LIMIT 1""",
             State.READ, State.SENT, now, now + longest_wait_s,
         )  # fmt: skip
-        return _film_from(rows[0]) if rows else None
+        return self._read_film(rows[0]) if rows else None
 
     def recover(self) -> None:
         """Put films that the last node was reading as it ended back into the queue; the same one not for ever."""
@@ -289,7 +293,7 @@ class FilmQueue:
         rows = self._fetch(
             f"SELECT {COLUMNS} FROM film WHERE state IN ({_marks(states)}) ORDER BY id", *states
         )
-        return [_film_from(row) for row in rows]
+        return list(map(self._read_film, rows))
 
     def is_done(self, name: str) -> bool:
         """Whether nothing of a film is to be kept, by the name of its files."""
@@ -302,12 +306,13 @@ class FilmQueue:
     def find(self, film_id: int) -> QueuedFilm | None:
         """A film by its number."""
         rows = self._fetch(f"SELECT {COLUMNS} FROM film WHERE id = ?", film_id)
-        return _film_from(rows[0]) if rows else None
+        return self._read_film(rows[0]) if rows else None
 
     def count_states(self) -> dict[State, int]:
         """How many films are in each state; those without any are left out."""
         rows = self._fetch("SELECT state, COUNT(*) FROM film GROUP BY state")
-        return {State(state): count for state, count in rows}
+        with self._explain_damage():
+            return {State(state): count for state, count in rows}
 
     def count_bytes(self) -> int:
         """What the films take up that are here, without their results."""
@@ -354,23 +359,23 @@ class FilmQueue:
             yield
         except sqlite3.Error as error:
             raise NodeError(
-                f"the queue of the node, {printable(self._path)}, cannot be used ({error}); free space, or move the "
-                "file away: a new one is made, and films that wait are found again by their files"
+                f"the queue of the node, {printable(self._path)}, cannot be used ({error}); free space, or {BEGIN_ANEW}"
             ) from error
 
+    @contextmanager
+    def _explain_damage(self) -> Iterator[None]:
+        """Around what makes a value of a row: raises NodeError, with the file, where the row holds anything else."""
+        try:
+            yield
+        except (RecordError, ValueError) as error:
+            raise NodeError(
+                f"the queue of the node, {printable(self._path)}, is damaged: {error}; {BEGIN_ANEW}"
+            ) from error
 
-def _film_from(row: tuple[Any, ...]) -> QueuedFilm:
-    number, name, state, reason, received, attempts, next_attempt, size = row
-    return QueuedFilm(
-        id=number,
-        name=name,
-        state=State(state),
-        reason=reason,
-        received=received,
-        attempts=attempts,
-        next_attempt=next_attempt,
-        size=size,
-    )
+    def _read_film(self, row: tuple[Any, ...]) -> QueuedFilm:
+        with self._explain_damage():
+            values = dict(zip([field.name for field in fields(QueuedFilm)], row, strict=True))
+            return parse_record(QueuedFilm, values | {"state": State(values["state"])})
 
 
 def _marks(values: Collection[object]) -> str:

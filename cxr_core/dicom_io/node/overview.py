@@ -1,5 +1,6 @@
 """What a page or a command shows of the node, and what people decide about its dead films."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -66,7 +67,7 @@ def look_at_node() -> NodeOverview:
     counts: dict[State, int] = {}
     dead: list[QueuedFilm] = []
     waiting: list[QueuedFilm] = []
-    if (node_folder() / FILE).is_file():
+    if os.path.lexists(node_folder() / FILE):
         with FilmQueue(node_folder()) as queue:
             counts, dead = queue.count_states(), queue.list_films([State.DEAD])
             waiting = queue.list_films(WAITING)
@@ -108,7 +109,7 @@ def describe_reason(code: str) -> str:
 def _for_dead_films(
     task: str, ids: list[int] | None, act: Callable[[QueuedFilm, FilmQueue, Spool], None]
 ) -> int:
-    if not (node_folder() / FILE).is_file():
+    if not os.path.lexists(node_folder() / FILE):
         raise NodeError("this workspace has no node yet, so there is no dead film")
     with perform_action(task, Role.ADMIN) as log, FilmQueue(node_folder()) as queue:
         dead = {film.id: film for film in queue.list_films([State.DEAD])}
