@@ -63,13 +63,13 @@ def main(arguments: list[str] | None = None) -> int:
 def _search(
     given: argparse.Namespace, progress: StageProgress, stop: Callable[[], bool]
 ) -> tuple[SearchFolder, SearchResults]:
-    from cxr_core.scale.search.search import begin_search, close_search, load_results
+    from cxr_core.scale.search.search import begin_search, close_search, load_search
     from cxr_core.scale.search.study import OptunaStudy
     from cxr_core.scale.search.trials import work_on_trials
     from cxr_core.training.fit import FitOptions
 
     if given.resume:
-        search, _ = load_results(given.resume)
+        search = load_search(given.resume)
     else:
         search = begin_search(_make_plan(given), progress)
     study = OptunaStudy(search, given.storage)

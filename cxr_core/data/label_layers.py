@@ -29,7 +29,7 @@ from cxr_core.presentation.wording import finding_name, format_count
 from cxr_core.workspace.json_files import write_json
 from cxr_core.workspace.json_record import Fraction, JsonRecord, read_record_file
 from cxr_core.workspace.jsonl import utc_now
-from cxr_core.workspace.paths import workspace
+from cxr_core.workspace.paths import printable, workspace
 from cxr_core.workspace.process_lock import hold_folder
 
 REFERENCE = "labels:"  # what a layer's name begins with where a folder or a dataset could stand
@@ -175,15 +175,18 @@ def save_layer(
 def load_layer(name: str) -> LabelLayer:
     """A layer by its name, with or without `labels:` before it. Raises DataError that lists the known ones."""
     name = unicodedata.normalize("NFC", name.removeprefix(REFERENCE))
+    names = _list_names()
+    if name not in names:
+        raise DataError(
+            f"there is no label layer named {name}; known: {', '.join(names) or 'none'}"
+        )
     path = _path_of(name)
-    if not re.fullmatch(NAME, name) or not path.is_file():
-        known = ", ".join(_list_names()) or "none"
-        raise DataError(f"there is no label layer named {name}; known: {known}")
     try:
         return LabelLayer(name=name, record=read_record_file(path, LayerRecord))
     except (OSError, RecordError) as error:
         raise DataError(
-            f"the label layer {name} cannot be read ({error}); put a copy back, or make it again"
+            f"the label layer {name} cannot be read ({error}); put a copy of {printable(path)} back, or move it away "
+            "and make the layer again"
         ) from error
 
 
@@ -194,6 +197,17 @@ def list_layers(dataset: str | None = None) -> list[LabelLayer]:
         with suppress(DataError):
             layers.append(load_layer(name))
     return [layer for layer in layers if dataset in (None, layer.record.dataset)]
+
+
+def describe_damaged_layers() -> list[str]:
+    """A sentence for each layer that `list_layers` leaves out, since its file is damaged."""
+    sentences = []
+    for name in _list_names():
+        try:
+            load_layer(name)
+        except DataError as error:
+            sentences.append(f"{str(error)[0].upper()}{str(error)[1:]}.")
+    return sentences
 
 
 @perform_action("deletion of a label layer", Role.ADMIN)

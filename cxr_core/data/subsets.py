@@ -113,10 +113,10 @@ def save_subset(
 def load_subset(name: str) -> Subset:
     """A subset by its name, with or without `subset:` before it. Raises DataError that lists the known ones."""
     name = unicodedata.normalize("NFC", name.removeprefix(REFERENCE))
+    names = _list_names()
+    if name not in names:
+        raise DataError(f"there is no subset named {name}; known: {', '.join(names) or 'none'}")
     path = _path_of(name)
-    if not re.fullmatch(NAME, name) or not path.is_file():
-        known = ", ".join(_list_names()) or "none"
-        raise DataError(f"there is no subset named {name}; known: {known}")
     try:
         status = path.stat()
         stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
@@ -134,6 +134,17 @@ def list_subsets() -> list[Subset]:
         with suppress(DataError):
             subsets.append(load_subset(name))
     return subsets
+
+
+def describe_damaged_subsets() -> list[str]:
+    """A sentence for each subset that `list_subsets` leaves out, since its file is damaged."""
+    sentences = []
+    for name in _list_names():
+        try:
+            load_subset(name)
+        except DataError as error:
+            sentences.append(f"{str(error)[0].upper()}{str(error)[1:]}.")
+    return sentences
 
 
 @perform_action("deletion of a subset", Role.ADMIN)

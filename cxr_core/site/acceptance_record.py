@@ -12,7 +12,7 @@ from cxr_core.version import VERSION
 from cxr_core.workspace.json_files import write_json
 from cxr_core.workspace.json_record import Count, JsonRecord, read_record_file
 from cxr_core.workspace.jsonl import utc_now
-from cxr_core.workspace.paths import workspace
+from cxr_core.workspace.paths import printable, workspace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,13 +80,24 @@ def write_acceptance(record: AcceptanceRecord) -> Path:
 
 def list_acceptances(model: str, finding: str) -> Sequence[AcceptanceRecord]:
     """The records of one finding of a model, the newest first. A damaged file is left out."""
-    records = []
-    for path in _folder(model).glob(f"{finding}-*.json"):
+    return read_acceptances(model, finding)[0]
+
+
+def read_acceptances(
+    model: str, finding: str
+) -> tuple[Sequence[AcceptanceRecord], tuple[str, ...]]:
+    """The records of one finding of a model, the newest first, and a sentence for each whose file is damaged."""
+    records, problems = [], []
+    for path in sorted(_folder(model).glob(f"{finding}-*.json")):
         try:
             records.append(read_record_file(path, AcceptanceRecord))
-        except (OSError, RecordError):
-            continue
-    return sorted(records, key=lambda record: record.made, reverse=True)
+        except (OSError, RecordError) as error:
+            reason = getattr(error, "strerror", None) or error
+            problems.append(
+                f"The record of an acceptance test cannot be read ({reason}) and is left out; put a copy of "
+                f"{printable(path)} back, or move it away."
+            )
+    return sorted(records, key=lambda record: record.made, reverse=True), tuple(problems)
 
 
 def _folder(model: str) -> Path:

@@ -14,6 +14,7 @@ from cxr_core.data.label_layers import (
     LabelLayer,
     apply_layers,
     delete_layer,
+    describe_damaged_layers,
     describe_label_sources,
     layers_folder,
     list_layers,
@@ -183,6 +184,11 @@ def test_a_damaged_layer_is_named(dataset: Dataset) -> None:
     path.write_text(path.read_text().replace('"label": 1', '"label": 2'))
     with pytest.raises(DataError, match="the label layer better cannot be read"):
         open_data(["films", "labels:better"])
+    path.unlink()
+    path.mkdir()
+    (sentence,) = describe_damaged_layers()
+    assert sentence.startswith("The label layer better cannot be read")
+    assert str(path) in sentence
 
 
 def test_the_doctor_reports_what_a_layer_changes(dataset: Dataset) -> None:

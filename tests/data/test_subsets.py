@@ -16,6 +16,7 @@ from cxr_core.data.registry import Dataset
 from cxr_core.data.subsets import (
     REFERENCE,
     delete_subset,
+    describe_damaged_subsets,
     list_subsets,
     load_subset,
     open_subset,
@@ -120,6 +121,11 @@ def test_a_damaged_record_is_named_and_harms_no_other(dataset: Dataset) -> None:
     assert [subset.name for subset in list_subsets()] == ["sound"]
     with pytest.raises(DataError, match="broken cannot be read"):
         load_subset("broken")
+    (subsets_folder() / "broken.json").unlink()
+    (subsets_folder() / "broken.json").mkdir()
+    (sentence,) = describe_damaged_subsets()
+    assert sentence.startswith("The subset broken cannot be read")
+    assert "broken.json" in sentence
 
 
 def test_the_hashes_of_a_subset_are_read_again_only_when_its_file_changes(

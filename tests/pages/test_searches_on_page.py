@@ -89,3 +89,13 @@ def test_a_search_is_started_from_the_form(app: AppTest, runs: FakeRuns, workspa
     assert load_recipe(job.folder / "job" / "recipe.toml").name in job.title
     assert (job.folder / "job" / "space.toml").read_text().startswith("[learning_rate]")
     assert {"--trials=30", "--validation-splits=3"} <= set(command)
+
+
+@pytest.mark.parametrize("name", ["search.json", "recipe.toml", "results.json"])
+def test_a_damaged_search_is_told_and_hides_nothing(
+    app: AppTest, runs: FakeRuns, search: SearchFolder, name: str
+) -> None:
+    (search.path / name).write_bytes(b"\xff")
+    open_page(app, "train")
+    (error,) = app.error
+    assert name in error.value.replace("\\", "")

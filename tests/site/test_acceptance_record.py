@@ -7,7 +7,12 @@ import pytest
 
 from cxr_core.errors import SiteError
 from cxr_core.site.acceptance import compare_with_validation
-from cxr_core.site.acceptance_record import build_record, list_acceptances, write_acceptance
+from cxr_core.site.acceptance_record import (
+    build_record,
+    list_acceptances,
+    read_acceptances,
+    write_acceptance,
+)
 from tests.site.simulated import CARD, FINDING, draw_site, validation_scores
 
 
@@ -40,6 +45,9 @@ def test_a_damaged_record_hides_no_other(workspace):
     path = write_acceptance(record(3, "2026-12-01T10:00:00+00:00"))
     path.with_name(f"{FINDING}-2026-12-02T100000Z.json").write_text("{")
     assert len(list_acceptances(CARD.model, FINDING)) == 1
+    _, (problem,) = read_acceptances(CARD.model, FINDING)
+    assert f"{FINDING}-2026-12-02T100000Z.json" in problem
+    assert "move it away" in problem
 
 
 def test_a_workspace_that_cannot_be_written_is_named(workspace):

@@ -12,6 +12,7 @@ from cxr_core.scale.search.study import REASON, SETTINGS, OptunaStudy
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.workspace.json_files import write_json
 from cxr_core.workspace.json_record import Count, JsonRecord, read_record_file
+from cxr_core.workspace.paths import printable
 
 TrialState = Literal["complete", "pruned", "running"]
 
@@ -83,7 +84,10 @@ def write_results(study: OptunaStudy, optimism: Optimism | None = None) -> Searc
 
     Raises ScaleError when it cannot be written.
     """
-    former = read_results(study.search)
+    try:
+        former = read_results(study.search)
+    except ScaleError:
+        former = None  # what is damaged is written anew
     results = SearchResults(
         metric=study.search.record.metric,
         trials=tuple(
@@ -102,11 +106,16 @@ def write_results(study: OptunaStudy, optimism: Optimism | None = None) -> Searc
 
 
 def read_results(search: SearchFolder) -> SearchResults | None:
-    """What results.json holds; None before the first trial, and where it is damaged: the next trial writes it anew."""
+    """What results.json holds; None before the first trial. Raises ScaleError where it is damaged."""
+    path = search.path / RESULTS
     try:
-        return read_record_file(search.path / RESULTS, SearchResults)
-    except (OSError, RecordError):
+        return read_record_file(path, SearchResults)
+    except FileNotFoundError:
         return None
+    except (OSError, RecordError) as error:
+        raise ScaleError(
+            f"{printable(path)} cannot be read ({error}); python -m train.search --resume {search.name} writes it anew"
+        ) from error
 
 
 def best_recipe(search: SearchFolder, results: SearchResults) -> Recipe:

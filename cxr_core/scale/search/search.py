@@ -112,11 +112,17 @@ def close_search(study: OptunaStudy, progress: StageProgress) -> SearchResults:
     return results
 
 
-def load_results(name: str) -> tuple[SearchFolder, SearchResults]:
-    """A search of the workspace and what came of it so far. Raises ScaleError where there is none."""
+def load_search(name: str) -> SearchFolder:
+    """A search of the workspace. Raises ScaleError where there is none, or it is damaged."""
     search = find_search(name)
     if search is None:
         raise ScaleError(f"the workspace has no search named {name}")
+    return search
+
+
+def load_results(name: str) -> tuple[SearchFolder, SearchResults]:
+    """A search of the workspace and what came of it so far. Raises ScaleError where there is none, or it is damaged."""
+    search = load_search(name)
     return search, read_results(search) or SearchResults(metric=search.record.metric)
 
 

@@ -7,6 +7,7 @@
                          results.json   trials, best settings, importance; written after every trial
 """
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -114,7 +115,8 @@ class SearchFolder:
             space = SearchSpace(record.space)
         except (OSError, RecordError, RecipeError) as error:
             raise ScaleError(
-                f"{printable(path)} holds no search that can be read ({error}); give another --name"
+                f"{printable(path)} holds no search that can be read ({error}); put a copy of its files back, or "
+                "give another --name"
             ) from error
         return cls(path=path, record=record, recipe=recipe, space=space)
 
@@ -133,7 +135,7 @@ class SearchFolder:
 def find_search(name: str) -> SearchFolder | None:
     """A search of the workspace; None where there is none of that name. Raises ScaleError for a damaged one."""
     path = search_path(name)
-    return SearchFolder.load(path) if (path / RECORD).is_file() else None
+    return SearchFolder.load(path) if os.path.lexists(path / RECORD) else None
 
 
 def search_path(name: str) -> Path:

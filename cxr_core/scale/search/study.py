@@ -90,9 +90,15 @@ class OptunaStudy:
             )
         except (*optuna_errors, ImportError, OSError, ValueError) as error:
             first = (str(error) or type(error).__name__).splitlines()[0]
+            reason = f"{type(error).__name__}: {first:.200}"
+            if not url:
+                raise ScaleError(
+                    f"{printable(self.search.journal)} cannot be read ({reason}); put a copy back, or begin a search "
+                    "with another --name"
+                ) from error
             raise ScaleError(
-                f"the study cannot be opened ({type(error).__name__}: {first:.200}). Give a URL such as "
-                "postgresql://HOST/NAME whose driver is installed, or leave --storage out"
+                f"the study cannot be opened ({reason}). Give a URL such as postgresql://HOST/NAME whose driver is "
+                "installed, or leave --storage out"
             ) from error
 
     @property

@@ -6,7 +6,13 @@ import streamlit as st
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.registry import Dataset
 from cxr_core.data.selection import EVERY_FILM
-from cxr_core.data.subsets import Subset, delete_subset, list_subsets, save_subset
+from cxr_core.data.subsets import (
+    Subset,
+    delete_subset,
+    describe_damaged_subsets,
+    list_subsets,
+    save_subset,
+)
 from cxr_core.errors import SilhouetteError
 from cxr_core.presentation.wording import format_count
 from pages.components.datasets.contents import DatasetContents, FilmCollection
@@ -41,6 +47,8 @@ def show_subsets(state: DataPageState, dataset: Dataset, contents: DatasetConten
         if len(picked):
             st.markdown(f"{format_count(len(picked), 'films')} picked", width="content")
             st.button("Pick none", key="pick-none", type="tertiary", on_click=state.picked.clear)
+    for problem in describe_damaged_subsets():
+        st.warning(plain(problem))
     if state.message:
         st.success(plain(state.message), icon=":material/check_circle:")
         state.message = ""

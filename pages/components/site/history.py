@@ -4,7 +4,7 @@ import streamlit as st
 
 from cxr_core.errors import SiteError
 from cxr_core.presentation.wording import format_count, format_time
-from cxr_core.site.acceptance_record import AcceptanceRecord, list_acceptances
+from cxr_core.site.acceptance_record import AcceptanceRecord, read_acceptances
 from cxr_core.site.profile_store import ProfileChange, read_history
 from pages.components.evaluation.figures import format_with_interval
 from pages.components.markdown import plain
@@ -24,7 +24,9 @@ def show_history(question: Question) -> None:
             rows = [_make_change_row(change) for change in changes]
             _show_rows(rows, "Nothing was installed here.")
         st.markdown("**Acceptance tests**")
-        records = list_acceptances(*question.key)
+        records, problems = read_acceptances(*question.key)
+        for problem in problems:
+            st.warning(plain(problem))
         _show_rows([_make_test_row(record) for record in records], "No test was made here.")
     st.caption("Records name films by the hash of their pixels alone; no file's name is kept.")
 

@@ -69,12 +69,16 @@ def _list_folders(jobs: dict[Path, Job]) -> list[Path]:
 
 def _show_search(state: TrainPageState, folder: Path, job: Job | None) -> None:
     from cxr_core.scale.search.search import load_results
+    from cxr_core.scale.search.search_folder import list_searches
 
     try:
         search, results = load_results(folder.name)
-    except ScaleError:
-        if job is not None:
+    except ScaleError as error:
+        if folder in list_searches():
+            st.error(plain(str(error)))
+        elif job is not None:
             st.markdown(_title(folder.name, job, "no trial yet", job.sentence))
+        if job is not None:
             _offer_stop(state, job)
         return
     summary = f"{format_count(len(results.trials), 'trials')}, {results.count('pruned')} pruned"

@@ -8,10 +8,12 @@ from cxr_core.errors import Cancelled, ScaleError, TrainingDiverged
 from cxr_core.evaluation.store.provenance import count_validation_uses
 from cxr_core.scale.search import trials
 from cxr_core.scale.search.results import SearchResults, best_recipe, read_results
-from cxr_core.scale.search.search_folder import SearchFolder
+from cxr_core.scale.search.search import load_results
+from cxr_core.scale.search.search_folder import RECORD, RESULTS, SearchFolder
 from cxr_core.scale.search.study import OptunaStudy
 from cxr_core.scale.search.trials import work_on_trials
 from tests.scale.search.bench import EPOCHS, FakeTraining, new_search, options
+from train.search import main as search_command
 
 pytest.importorskip("optuna", reason="needs the extra `cluster`")
 
@@ -181,3 +183,23 @@ def test_a_database_holds_a_study_as_well(workspace, train):
     work_on_trials(OptunaStudy(search, url), 3, options(), ignore)
     assert len(OptunaStudy(search, url).trials) == 3
     assert not search.journal.exists()
+
+
+def test_damaged_results_are_told_and_written_anew_by_the_next_resumption(workspace, train):
+    train(FakeTraining())
+    search = new_search(workspace)
+    work_on_trials(OptunaStudy(search), 3, options(), ignore)
+    path = search.path / RESULTS
+    path.write_text("{")
+    with pytest.raises(ScaleError, match=r"results.json cannot be read.*--resume tiny"):
+        load_results(search.name)
+    assert search_command(["--resume", search.name, "--trials", "3"]) == 0
+    assert len(load_results(search.name)[1].trials) == 3
+
+
+def test_a_folder_in_the_place_of_a_searchs_record_is_told(workspace):
+    search = new_search(workspace)
+    (search.path / RECORD).unlink()
+    (search.path / RECORD).mkdir()
+    with pytest.raises(ScaleError, match=r"tiny holds no search that can be read.*put a copy"):
+        load_results(search.name)
