@@ -59,7 +59,8 @@ def erase_in_server_too(run: Callable[[Callable[[], None]], object] | None) -> N
 def erase_soon() -> None:
     """Erase freed memory after ERASE_AFTER_S, once for all who ask meanwhile, and once more ERASE_AGAIN_AFTER_S later.
 
-    Each time stops every thread for 0.3 s, so where memory is freed all the time there are ERASE_APART_S between two.
+    Each time stops every thread for 0.3 s, so where memory is freed all the time there are ERASE_APART_S between two,
+    and the next one for those who have asked since stands for the second one.
     """
     global _erasing
     with _lock:
@@ -75,7 +76,14 @@ def _erase_for_all() -> None:
         _erased_at = time.monotonic()
         if _erasing_again is not None:
             _erasing_again.cancel()
-        _erasing_again = _start_timer(ERASE_AGAIN_AFTER_S, erase_freed_memory)
+        _erasing_again = _start_timer(ERASE_AGAIN_AFTER_S, _erase_again)
+    erase_freed_memory()
+
+
+def _erase_again() -> None:
+    with _lock:
+        if _erasing is not None:
+            return  # which is due within ERASE_APART_S of the last one
     erase_freed_memory()
 
 

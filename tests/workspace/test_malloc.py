@@ -100,6 +100,31 @@ def test_where_memory_is_freed_all_the_time_erasures_are_apart(
     assert malloc.ERASE_APART_S - 1 < second <= malloc.ERASE_APART_S
 
 
+def test_the_next_erasure_stands_for_the_second_one_of_the_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where films are cleared all the time, memory is erased once every ERASE_APART_S and not twice."""
+    started: list[Callable[[], None]] = []
+    erased: list[None] = []
+
+    def start_timer(seconds: float, function: Callable[[], None]) -> threading.Timer:
+        started.append(function)
+        return threading.Timer(seconds, function)
+
+    monkeypatch.setattr(malloc, "_start_timer", start_timer)
+    monkeypatch.setattr(malloc, "_erasing", None)
+    monkeypatch.setattr(malloc, "erase_freed_memory", lambda: erased.append(None))
+    malloc.erase_soon()
+    started.pop()()
+    second = started.pop()
+    malloc.erase_soon()
+    second()
+    assert len(erased) == 1
+    started.pop()()
+    started.pop()()
+    assert len(erased) == 3, "after the last one memory is erased once more"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the GNU C library keeps blocks by thread")
 @pytest.mark.parametrize("size", [40, 100, 512, 700, 1032])
 def test_a_small_block_that_a_thread_keeps_is_overwritten(size: int) -> None:
