@@ -84,13 +84,15 @@ class SessionSoak:
         alone = float(np.percentile(self.tally.seconds, 95))
         before = self._wait_for_memory(0)
         self.tally.seconds.clear()
-        start = time.monotonic()
+        start, computed = time.monotonic(), self._computing_s()
         most = self._read_at_once(films, start, 60 * minutes)
+        server, children = (self._computing_s() - computed) / len(self.tally.seconds)
         after = self._wait_for_memory(before * MEMORY_WITHIN)
         self.tally.print(start, after)
         slow, cores = float(np.percentile(self.tally.seconds, 95)), os.cpu_count() or 1
         limit = SLOWER_AT_MOST * alone / cores
         print(f"p95 alone {alone:.2f} s, of {count} sessions {slow:.2f} s, limit {limit:.1f} s")
+        print(f"computing per reading: server {server:.2f} s, its processes {children:.2f} s")
         print(f"memory {before:.0f} MB before, {most:.0f} MB at most, {after:.0f} MB afterwards")
         if slow > limit:
             self._report(f"p95 of a reading is {slow:.1f} s, more than {limit:.1f} s")
@@ -166,6 +168,12 @@ class SessionSoak:
         """Resident memory of the server and its children, in MB."""
         processes = [self._server, *self._server.children(recursive=True)]
         return sum(process.memory_info().rss for process in processes) / 2**20
+
+    def _computing_s(self) -> np.ndarray:
+        """(2,) seconds of processor time that the server has taken so far, and that its processes have."""
+        children = self._server.children(recursive=True)
+        times = [sum(each.cpu_times()[:2]) for each in (self._server, *children)]
+        return np.array([times[0], sum(times[1:])])
 
     def _wait_for_memory(self, enough: float) -> float:
         """The memory once closed tabs are forgotten, or earlier when it is down to enough MB."""
