@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import streamlit as st
 
@@ -25,6 +26,21 @@ def show_errors() -> Iterator[None]:
         yield
     except SilhouetteError as error:
         st.error(plain(str(error)))
+
+
+class KeepsError(Protocol):
+    """The state of a page that shows `error` once, at its next run."""
+
+    error: str
+
+
+@contextmanager
+def keep_error(state: KeepsError) -> Iterator[None]:
+    """In a callback of a button: the page's next run says why what is done here could not be done."""
+    try:
+        yield
+    except SilhouetteError as error:
+        state.error = str(error)
 
 
 def report_fault(error: Exception) -> bool:

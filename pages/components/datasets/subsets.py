@@ -17,7 +17,7 @@ from cxr_core.errors import SilhouetteError
 from cxr_core.presentation.wording import format_count
 from pages.components.datasets.contents import DatasetContents, FilmCollection
 from pages.components.datasets.page_state import DataPageState
-from pages.components.error_boundary import show_errors
+from pages.components.error_boundary import keep_error, show_errors
 from pages.components.markdown import plain
 from pages.components.session import field_text, set_field_value
 from pages.components.wording import format_minute
@@ -136,9 +136,6 @@ def _show_subset(state: DataPageState, subset: Subset, contents: DatasetContents
 
 
 def _delete(state: DataPageState, name: str) -> None:
-    try:
+    with keep_error(state):
         delete_subset(name)
-    except SilhouetteError as error:
-        state.error = str(error)
-    else:
         state.message = f"The subset {name} was deleted; its films are untouched."

@@ -6,7 +6,6 @@ import streamlit as st
 
 from cxr_core.data.registry import list_datasets
 from cxr_core.data.subsets import list_subsets
-from cxr_core.errors import SilhouetteError
 from cxr_core.evaluation.store.folder import METRICS
 from cxr_core.jobs import actions, status
 from cxr_core.jobs.files import list_run_folders
@@ -15,7 +14,7 @@ from cxr_core.jobs.records import EvaluationRequest
 from cxr_core.jobs.scheduler import ensure_scheduler
 from cxr_core.models.registry.registry import list_active_versions
 from cxr_core.presentation.wording import split_name
-from pages.components.error_boundary import show_errors
+from pages.components.error_boundary import keep_error, show_errors
 from pages.components.evaluation.methods import METHOD_HELP, METHODS
 from pages.components.evaluation.page_state import EvaluatePageState
 from pages.components.markdown import plain
@@ -153,11 +152,8 @@ def _offer_start(state: EvaluatePageState, request: EvaluationRequest) -> None:
 
 
 def _start(state: EvaluatePageState, request: EvaluationRequest) -> None:
-    try:
+    with keep_error(state):
         job = actions.submit_evaluation(request)
-    except SilhouetteError as error:
-        state.error = str(error)
-    else:
         state.running_folders.add(str(job.folder))
 
 
@@ -194,13 +190,11 @@ def describe_evaluation_progress(job: Job) -> str:
 
 
 def _stop(state: EvaluatePageState, job: Job) -> None:
-    try:
+    with keep_error(state):
         if "force_stop" in job.actions:
             actions.force_stop_job(job.id)
         else:
             actions.stop_job(job.id)
-    except SilhouetteError as error:
-        state.error = str(error)
 
 
 def _show_ended(job: Job) -> None:

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from cxr_core.errors import SilhouetteError
 from cxr_core.jobs import actions
 from cxr_core.jobs.commands import SCORES
 from cxr_core.jobs.job import Job
 from cxr_core.jobs.scheduler import ensure_scheduler
 from cxr_core.jobs.status import list_scoring_jobs
 from cxr_core.presentation.wording import format_count
-from pages.components.error_boundary import show_errors
+from pages.components.error_boundary import keep_error, show_errors
 from pages.components.markdown import plain
 from pages.components.site.page_state import SitePageState
 from pages.components.training.job_state import state_badge
@@ -22,8 +21,8 @@ INTRODUCTION = (
     "into Parquet files. It goes on when this page is closed. docs/scale.md says how to use several machines."
 )
 HELP = (
-    "A folder, a CSV or Parquet table with the paths of films, the name of a registered dataset, or a storage such as "
-    "s3://bucket/films; one for each line."
+    "A folder, a CSV or Parquet table with the paths of films, the name of a registered dataset, a storage such as "
+    "s3://bucket/films, or the films of a PACS by date: pacs://NAME?from=2026-01-01&to=2026-06-30. One for each line."
 )
 
 
@@ -103,10 +102,8 @@ def _offer_actions(state: SitePageState, job: Job) -> None:
 
 
 def _apply(state: SitePageState, action: object, job: Job) -> None:
-    try:
+    with keep_error(state):
         action(job.id)  # type: ignore[operator]
-    except SilhouetteError as error:
-        state.error = str(error)
 
 
 def _describe_result(job: Job) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from cxr_core.errors import SilhouetteError, SiteError
+from cxr_core.errors import SiteError
 from cxr_core.presentation.wording import (
     decision_name,
     format_count,
@@ -22,6 +22,7 @@ from cxr_core.site.profile_store import (
     load_profile,
     revoke,
 )
+from pages.components.error_boundary import keep_error
 from pages.components.markdown import plain
 from pages.components.site.page_state import ComparedFilms, FittedProfile, SitePageState
 from pages.components.site.selection import Question
@@ -171,9 +172,6 @@ def _offer_discarding(state: SitePageState, error: SiteError) -> None:
 
 def _change(state: SitePageState, change: Callable[[], object], sentence: str) -> None:
     """Callback of a button: do it, and say at the page's next run what was done, or why it could not be."""
-    try:
+    with keep_error(state):
         change()
-    except SilhouetteError as error:
-        state.error = str(error)
-    else:
         state.report_change(sentence)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from cxr_core.errors import SilhouetteError
 from cxr_core.jobs.job import Job
 from cxr_core.presentation.wording import format_count
+from pages.components.error_boundary import keep_error
 from pages.components.training.page_state import TrainPageState
 
 
@@ -29,8 +29,6 @@ def _average(state: TrainPageState, runs: Sequence[Job]) -> None:
     from cxr_core.jobs.sweeps import average_runs
 
     token = f"average {' '.join(sorted(run.id for run in runs))}"
-    try:
+    with keep_error(state):
         job = average_runs([run.folder for run in runs], token)
         state.show_submitted_runs((job.id,), f"{job.id} was submitted.")
-    except SilhouetteError as error:
-        state.error = str(error)

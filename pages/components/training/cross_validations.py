@@ -5,7 +5,6 @@ from pathlib import Path
 
 import streamlit as st
 
-from cxr_core.errors import SilhouetteError
 from cxr_core.jobs.job import Job
 from cxr_core.jobs.status import find_evaluation
 from cxr_core.presentation.wording import finding_in_sentence, finding_name, format_count
@@ -15,7 +14,7 @@ from cxr_core.training.sweeps.folds import (
     read_fold_figures,
     read_pooled_figures,
 )
-from pages.components.error_boundary import show_errors
+from pages.components.error_boundary import keep_error, show_errors
 from pages.components.markdown import plain
 from pages.components.session import evaluate_page_state
 from pages.components.training.job_state import state_badge
@@ -128,8 +127,6 @@ def _continue(
     from cxr_core.jobs.sweeps import submit_cross_validation
 
     device = next((run.device for run in folds if run is not None and run.device), "auto")
-    try:
+    with keep_error(state):
         submit_cross_validation(cross_validation, device)
         state.message = f"{cross_validation.name} goes on."
-    except SilhouetteError as error:
-        state.error = str(error)

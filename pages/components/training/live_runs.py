@@ -4,14 +4,13 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from cxr_core.errors import SilhouetteError
 from cxr_core.jobs import actions
 from cxr_core.jobs.job import Job
 from cxr_core.jobs.status import list_runs
 from cxr_core.presentation.wording import format_duration
 from cxr_core.training.runs.charts import progress_charts
 from cxr_core.training.runs.progress import RunProgress, read_progress
-from pages.components.error_boundary import show_errors
+from pages.components.error_boundary import keep_error, show_errors
 from pages.components.markdown import plain
 from pages.components.training.job_state import state_badge
 from pages.components.training.page_state import TrainPageState
@@ -88,10 +87,8 @@ def apply_action(state: TrainPageState, action: Callable[..., object], *argument
 
     As a callback it is carried out also when the run has changed its state since the button was drawn.
     """
-    try:
+    with keep_error(state):
         action(*arguments)
-    except SilhouetteError as error:
-        state.error = str(error)
 
 
 def _show_run(state: TrainPageState, run: Job) -> None:

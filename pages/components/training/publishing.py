@@ -18,7 +18,7 @@ from cxr_core.training.runs.compare import is_segmentation_run, read_data_folder
 from cxr_core.training.runs.figures import collect_figures
 from pages.components import cache
 from pages.components.background_tasks import BackgroundTask
-from pages.components.error_boundary import show_errors
+from pages.components.error_boundary import keep_error, show_errors
 from pages.components.evaluation.start import describe_evaluation_progress
 from pages.components.markdown import plain
 from pages.components.models.gate_verdict import show_verdict
@@ -130,10 +130,8 @@ def _offer_evaluation(state: TrainPageState, run: Job) -> None:
 
 def start_evaluation(state: TrainPageState, run: Job) -> None:
     """Queue the evaluation of a run on its test films, unless it is queued or running already."""
-    try:
+    with keep_error(state):
         actions.submit_test_evaluation(run.folder, run.data or read_data_folders(run.folder))
-    except SilhouetteError as error:
-        state.error = str(error)
 
 
 def start_gate(run: Job) -> None:
@@ -182,13 +180,11 @@ def watch_evaluation(state: TrainPageState, folder: Path) -> None:
 
 
 def _cancel_evaluation(state: TrainPageState, evaluation: Job) -> None:
-    try:
+    with keep_error(state):
         if "force_stop" in evaluation.actions:
             actions.force_stop_job(evaluation.id)
         elif "stop" in evaluation.actions:
             actions.stop_job(evaluation.id)
-    except SilhouetteError as error:
-        state.error = str(error)
 
 
 @st.fragment(run_every=POLL_S)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from cxr_core.errors import RunError, SilhouetteError
 from cxr_core.jobs import actions
 from cxr_core.jobs.job import Job
 from cxr_core.training.runs.annotation import (
@@ -17,6 +16,7 @@ from cxr_core.training.runs.annotation import (
     read_baseline,
 )
 from pages.components import session
+from pages.components.error_boundary import keep_error
 from pages.components.markdown import plain
 from pages.components.training.page_state import TrainPageState
 
@@ -82,12 +82,9 @@ def _show_form(state: TrainPageState, run: Job, known_tags: Sequence[str]) -> No
 
 
 def _save(state: TrainPageState, run: Job, keys: Sequence[str]) -> None:
-    try:
+    with keep_error(state):
         annotation = read_fields(keys)
         actions.annotate_run(run.id, lambda before: annotation)
-    except RunError as error:
-        state.error = str(error)
-    else:
         state.message = f"Saved with {run.id}."
 
 
@@ -104,9 +101,6 @@ def _offer_pin(state: TrainPageState, run: Job) -> None:
 
 
 def _pin(state: TrainPageState, run: str) -> None:
-    try:
+    with keep_error(state):
         pin_baseline(run)
-    except SilhouetteError as error:
-        state.error = str(error)
-    else:
         state.message = f"{run} is the baseline now." if run else "There is no baseline now."

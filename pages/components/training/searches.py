@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import plotly.graph_objects as go
 import streamlit as st
 
-from cxr_core.errors import ScaleError, SilhouetteError
+from cxr_core.errors import ScaleError
 from cxr_core.evaluation.charts.base import make_figure
 from cxr_core.jobs import actions
 from cxr_core.jobs.job import Job
@@ -20,7 +20,7 @@ from cxr_core.presentation.wording import (
     format_exact_threshold,
     training_curve_name,
 )
-from pages.components.error_boundary import show_errors
+from pages.components.error_boundary import keep_error, show_errors
 from pages.components.markdown import plain
 from pages.components.training.job_state import state_badge
 from pages.components.training.live_runs import apply_action
@@ -214,12 +214,10 @@ def _offer_run(state: TrainPageState, search: SearchFolder, trial: TrialResult, 
 def _fill_in_form(state: TrainPageState, search: SearchFolder, trial: TrialResult) -> None:
     from cxr_core.scale.search.space import apply_settings
 
-    try:
+    with keep_error(state):
         recipe = apply_settings(search.recipe, trial.settings)
         trial_name = f"trial {trial.number} of {search.name}"
         state.prefill_trial(trial_name, recipe, search.record.data)
-    except SilhouetteError as error:
-        state.error = str(error)
 
 
 def _offer_stop(state: TrainPageState, job: Job) -> None:
