@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -53,19 +55,29 @@ def connect_to_cluster(address: str, purpose: str) -> Iterator[ModuleType]:
         **{name: os.environ[name] for name in FORWARDED if name in os.environ},
     }
     try:
-        ray.init(
-            address="local" if address == HERE else address,
-            runtime_env={"env_vars": environment},
-            log_to_driver=False,
-            logging_level="ERROR",
-            configure_logging=False,
-        )
+        with _keep_stop_handler():
+            ray.init(
+                address="local" if address == HERE else address,
+                runtime_env={"env_vars": environment},
+                log_to_driver=False,
+                logging_level="ERROR",
+                configure_logging=False,
+            )
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         raise ScaleError(_explain(address, str(error))) from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _keep_stop_handler() -> Iterator[None]:
+    """Ray ends the process at a SIGTERM; here that signal asks a command to stop, so its handler is put back."""
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _require_listener(address: str) -> None:

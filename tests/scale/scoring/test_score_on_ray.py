@@ -5,12 +5,12 @@ import socket
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from cxr_core.errors import ScaleError
 from cxr_core.models.registry.active_version import list_active_versions, retire_model
 from cxr_core.scale.scoring.score import ScoringOptions, score_archive
+from tests.scale.local_cluster import list_workers
 from tests.scale.scoring.bench import draw_films, read_rows, without_times
 from tests.tiny import tiny_model
 
@@ -39,15 +39,6 @@ def rows_by_name(out: Path) -> dict[str, dict]:
     return {Path(row["file"]).name: without_times(row["json"]) for row in rows}
 
 
-def workers_of(kind: str) -> list[psutil.Process]:
-    """The running processes of the cluster's workers of a kind."""
-    return [
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if any(f"ray::{kind}" in word for word in process.info["cmdline"] or ())
-    ]
-
-
 def test_a_cluster_gives_the_rows_of_this_machine_though_a_worker_is_killed(
     installed, films, tmp_path, cluster
 ):
@@ -55,7 +46,7 @@ def test_a_cluster_gives_the_rows_of_this_machine_though_a_worker_is_killed(
 
     def kill_one(progress):
         if not killed and progress.done >= 8:
-            killed.extend(workers_of("FilmScorer")[:1])
+            killed.extend(list_workers("FilmScorer")[:1])
             killed[0].kill()
 
     options = ScoringOptions(films_per_shard=8, on=cluster.address, tell=kill_one)
