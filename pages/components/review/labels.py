@@ -149,8 +149,9 @@ def _offer_learning_from_films(state: ReviewPageState, project: Project) -> None
         elif task.error:
             st.error(plain(task.error))
     st.markdown(
-        "The kept films with a label become a dataset: the pictures and labels are copied into the workspace, checked, "
-        "and registered. Each film counts as a patient of its own, and nothing in the dataset names anybody."
+        "The kept films with a label become a dataset: pictures and labels are copied into the workspace, checked and "
+        "registered. Each film counts as a patient of its own, and nothing in the dataset names anybody. The copies "
+        "stay when a film or the project is deleted here."
     )
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         model = _choose_model(project.findings, state.widget_key("model-of-films"))
