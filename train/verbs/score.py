@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from cxr_core.scale.scoring.score import ScoringProgress
 
 DATA = (
-    "a folder of films, a CSV or Parquet table with their paths, a registered dataset, or a storage such as "
-    "s3://bucket/films; repeatable"
+    "a folder of films, a CSV or Parquet table with their paths, a registered dataset, a storage such as "
+    "s3://bucket/films, or a query to a PACS such as pacs://NAME?from=2026-01-01&to=2026-06-30; repeatable"
 )
 ON = "local (default), or the address of a Ray cluster: ray://HOST:PORT, HOST:PORT or auto"
 

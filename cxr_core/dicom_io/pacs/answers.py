@@ -1,7 +1,7 @@
 """Reads what an archive answers to a search; anything it may have written there is taken as text, or left out."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
 from io import BytesIO
 
@@ -47,13 +47,15 @@ def _read_study(answer: Dataset) -> Study:
     )
 
 
-def read_film_series(answers: Iterable[Dataset]) -> list[str]:
-    """The UIDs of the series that hold films."""
+def read_film_series(
+    answers: Iterable[Dataset], modalities: Collection[str] = FILM_MODALITIES
+) -> list[str]:
+    """The UIDs of the series that hold films of these modalities."""
     with silence_libraries():
         return [
             uid
             for each in answers
-            if read_first_text(each, "Modality") in FILM_MODALITIES
+            if read_first_text(each, "Modality") in modalities
             and (uid := _read_uid(each, "SeriesInstanceUID"))
         ]
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
@@ -23,6 +24,7 @@ from cxr_core.dicom_io.pacs.answers import (
     read_text_lines,
 )
 from cxr_core.dicom_io.pacs.archive import (
+    FILM_MODALITIES,
     MAX_FILM_BYTES,
     MAX_STUDIES,
     ObjectReference,
@@ -40,6 +42,7 @@ CONNECT_S, SILENCE_S = 10.0, 60.0  # to be reached, and between two pieces of an
 ANSWER_S = 300.0  # for all of an answer
 OVERHEAD_BYTES = 1 << 20  # of what surrounds a film in an answer
 MAX_SEARCH_BYTES = 16 << 20
+STUDIES_OF_A_PAGE = 500  # of all those of a day
 # Of a status that may be another one later.
 PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 NO_DICOMWEB = (
@@ -85,6 +88,41 @@ class DicomwebArchive:
 
     def find_studies(self, query: StudyQuery) -> tuple[Study, ...]:
         """See `Archive.find_studies`."""
+        studies = self._search_studies(query, MAX_STUDIES + 1)
+        require_few_studies(studies)
+        return studies
+
+    def list_films(self, study_uid: str) -> tuple[ObjectReference, ...]:
+        """See `Archive.list_films`."""
+        films = self._list_films(study_uid, FILM_MODALITIES)
+        require_few_films(films)
+        return tuple(films)
+
+    def find_films_of_day(self, day: date, modalities: Sequence[str]) -> Iterator[ObjectReference]:
+        """The films of all studies that were made on a day, however many, but for those stated to be lateral.
+
+        modalities: some of FILM_MODALITIES. Raises what the methods of `Archive` raise.
+        """
+        for study in self._list_studies(StudyQuery(date_from=day, date_to=day)):
+            if not study.modalities or set(study.modalities) & set(modalities):
+                yield from self._list_films(study.uid, modalities)
+
+    def _list_studies(self, query: StudyQuery) -> Iterator[Study]:
+        """All studies that fit. An archive may give fewer at once than asked for, so pages end where nothing is new."""
+        known: set[str] = set()
+        while page := self._search_studies(query, STUDIES_OF_A_PAGE, len(known)):
+            new = [study for study in page if study.uid not in known]
+            if not new and len(page) >= STUDIES_OF_A_PAGE:
+                raise ArchiveRefused(
+                    f"{self._address} gives the first {len(page)} studies again and again instead of the next ones. "
+                    "Ask its administrator for searches with an offset."
+                )
+            if not new:
+                return
+            yield from new
+            known |= {study.uid for study in new}
+
+    def _search_studies(self, query: StudyQuery, limit: int, offset: int = 0) -> tuple[Study, ...]:
         filters = {
             "PatientID": query.patient_id,
             "AccessionNumber": query.accession_number,
@@ -92,26 +130,23 @@ class DicomwebArchive:
         }
         with self._explain_errors():
             answers = self._client.search_for_studies(
-                limit=MAX_STUDIES + 1,
+                limit=limit,
+                offset=offset or None,
                 fields=list(STUDY_KEYWORDS),
                 search_filters={key: text for key, text in filters.items() if text},
             )
-            studies = read_studies(_parse_answers(answers))
-        require_few_studies(studies)
-        return studies
+            return read_studies(_parse_answers(answers))
 
-    def list_films(self, study_uid: str) -> tuple[ObjectReference, ...]:
-        """See `Archive.list_films`."""
+    def _list_films(self, study_uid: str, modalities: Sequence[str]) -> list[ObjectReference]:
         films: list[ObjectReference] = []
         with self._explain_errors():
             series = self._client.search_for_series(study_uid, fields=list(SERIES_KEYWORDS))
-            for uid in read_film_series(_parse_answers(series)):
+            for uid in read_film_series(_parse_answers(series), modalities):
                 answers = self._client.search_for_instances(
                     study_uid, uid, fields=list(IMAGE_KEYWORDS)
                 )
                 films += read_films(study_uid, uid, _parse_answers(answers))
-        require_few_films(films)
-        return tuple(films)
+        return films
 
     def fetch_films(self, films: Sequence[ObjectReference]) -> Iterator[bytes]:
         """See `Archive.fetch_films`."""

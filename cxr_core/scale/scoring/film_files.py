@@ -1,4 +1,4 @@
-"""Opens the films of an archive: files of this machine, or of a storage that Arrow opens (`file://`, `s3://`, `gs://`).
+"""Opens the films of an archive: files of this machine, of a storage that Arrow opens (`file://`, `s3://`), of a PACS.
 
 Source: https://arrow.apache.org/docs/python/filesystems.html
 """
@@ -14,6 +14,7 @@ from pyarrow import fs
 from cxr_core.errors import FileRefused, ScaleError
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.film.radiograph import View
+from cxr_core.scale.scoring.pacs_query import PACS
 from cxr_core.workspace.outside_files import CHECK, format_stamp, read_outside_file
 from cxr_core.workspace.paths import printable
 
@@ -22,7 +23,8 @@ from cxr_core.workspace.paths import printable
 class FilmFile:
     """One film of an archive, not opened yet.
 
-    location: an absolute path, or a URI.  storage: the URI of the storage that opens it; empty for a path.
+    location: an absolute path, or a URI.  storage: the URI of the storage that opens it; empty for a path. That of a
+    PACS holds UIDs, and is never written.
     stamp: changes when the file does.  age_years, view: as a table or a dataset states them; None where they do not.
     """
 
@@ -44,7 +46,14 @@ def stamp_file(location: str) -> str:
 
 
 def read_film_bytes(film: FilmFile) -> bytes:
-    """The bytes of a film. Raises FileRefused for what is no file, too large, not there, or not read in time."""
+    """The bytes of a film. Raises FileRefused for what is no file, too large, not there, or not read in time.
+
+    Raises ArchiveUnreachable for an archive (PACS) that does not answer.
+    """
+    if film.storage.startswith(PACS):
+        from cxr_core.scale.scoring.pacs_films import fetch_pacs_film  # loads the network clients
+
+        return fetch_pacs_film(film.storage)
     if not film.storage:
         return read_outside_file(film.location, MAX_BYTES)
     name = printable(film.location)

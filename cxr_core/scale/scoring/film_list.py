@@ -1,4 +1,4 @@
-"""Lists the films of an archive before any is read: of folders, a table of paths, a registered dataset or a storage."""
+"""Lists the films of an archive before any is read: of folders, tables, datasets, storages, a PACS."""
 
 import io
 import os
@@ -32,6 +32,7 @@ from cxr_core.scale.scoring.film_files import (
     stamp_file,
     stamp_in_storage,
 )
+from cxr_core.scale.scoring.pacs_query import PACS
 from cxr_core.workspace.outside_files import read_outside_file
 from cxr_core.workspace.paths import printable
 
@@ -40,6 +41,7 @@ TABLES, PARQUET = (".csv", ".tsv", ".parquet"), ".parquet"
 FILMS = (
     IMAGE_SUFFIXES | DICOM_SUFFIXES | {""}
 )  # of a storage, whose files are not opened to see what they are
+UNCHANGING = "instance"  # the stamp of a DICOM instance
 SHOWN = 3  # missing files that are named
 
 
@@ -56,10 +58,10 @@ class FilmList:
 
 
 def list_films_to_score(data: Sequence[str], *, leave_out_missing: bool = False) -> FilmList:
-    """The films of folders, tables, registered datasets and storages, in the order given.
+    """The films of folders, tables, registered datasets, storages and archives (PACS), in the order given.
 
     leave_out_missing: go on where files that a table names are not there. Raises ScaleError for missing files, for data
-    without a film and for what is none of these, DataError for a folder or a table that cannot be read.
+    without a film and for what is none of these, DataError for a folder or a table that cannot be read, ArchiveError.
     """
     lists = [_list_one(each) for each in data]
     missing = tuple(name for each in lists for name in each.missing)
@@ -80,6 +82,8 @@ def list_films_to_score(data: Sequence[str], *, leave_out_missing: bool = False)
 
 
 def _list_one(data: str) -> FilmList:
+    if data.startswith(PACS):
+        return _list_pacs(data)
     if is_storage(data):
         return _list_storage(data)
     if os.path.isdir(data):
@@ -91,6 +95,17 @@ def _list_one(data: str) -> FilmList:
             f"there is no folder {printable(data)}; give a folder, or a table that ends in {', '.join(TABLES)}"
         )
     return _list_dataset(data)
+
+
+def _list_pacs(query: str) -> FilmList:
+    """The films of an archive. An instance never changes, so what it is called says all that a stamp would."""
+    from cxr_core.scale.scoring.pacs_films import list_pacs_films  # the libraries of the network
+
+    films = (
+        FilmFile(location=location, stamp=UNCHANGING, storage=address)
+        for location, address in list_pacs_films(query)
+    )
+    return FilmList(films=tuple(films))
 
 
 def _list_storage(uri: str) -> FilmList:

@@ -3,8 +3,9 @@
 import hashlib
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from cxr_core.errors import ArchiveUnreachable
 from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.reader import Reader
@@ -43,6 +44,7 @@ class RowMaker:
             SiteProfile(models=profile) if profile else None,
         )
         if failure:
+            film = replace(film, stamp="")  # so that --resume tries it again
             return build_scoring_row(film, None, examination, refuse_unopened(reading, failure))
         return build_scoring_row(film, len(data), examination, reading)
 
@@ -59,13 +61,19 @@ class LocalReader:
         """A row for each film, in about their order, or what it repeats.
 
         is_known: whether the bytes of a hash are scored already; asked once for each film, just before it is read.
+        Raises ArchiveUnreachable, after what came before it, for an archive that does not answer.
         """
         loaded: deque[tuple[FilmFile, bytes, str]] = deque()
         repeated: deque[RepeatedFilm] = deque()
+        silence: list[ArchiveUnreachable] = []
 
         def load() -> Iterator[bytes]:
             for film in films:
-                data, failure = open_film(film)
+                try:
+                    data, failure = open_film(film)
+                except ArchiveUnreachable as error:
+                    silence.append(error)  # the films before this one are finished first
+                    return
                 sha256 = hashlib.sha256(data).hexdigest()
                 if not failure and is_known(sha256):
                     repeated.append(RepeatedFilm(film=film, sha256=sha256))
@@ -79,6 +87,8 @@ class LocalReader:
             while repeated:
                 yield repeated.popleft()
         yield from repeated
+        if silence:
+            raise silence[0]
 
 
 class SeenFilms:

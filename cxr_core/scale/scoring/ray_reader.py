@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from cxr_core.errors import ScaleError
+from cxr_core.errors import ScaleError, SilhouetteError
 from cxr_core.film.decoding.sandbox import DecodePool
 from cxr_core.reading.reader import Reader
 from cxr_core.scale.cluster import connect_to_cluster
@@ -219,6 +219,8 @@ class RayReader:
         cause = getattr(
             error, "cause", None
         )  # of a call that could not get its films, lost with another node
+        if isinstance(cause, SilhouetteError):
+            raise cause from None
         if isinstance(error, errors.RayTaskError) and not isinstance(cause, errors.RayError):
             raise error  # a fault of this program, not of a node
         if isinstance(error, errors.RayActorError):
