@@ -77,7 +77,13 @@ class Orthanc:
 
 
 @contextmanager
-def run_orthanc(folder: Path, *, with_password: bool = False, **settings: Any) -> Iterator[Orthanc]:
+def run_orthanc(
+    folder: Path,
+    *,
+    with_password: bool = False,
+    calls_back_encrypted: bool = False,
+    **settings: Any,
+) -> Iterator[Orthanc]:
     """An Orthanc with an empty index in a folder. settings: of its configuration, over those of tests.
 
     Without the program the test is skipped, with CI set it fails.
@@ -107,6 +113,7 @@ def run_orthanc(folder: Path, *, with_password: bool = False, **settings: Any) -
                 "AllowGet": True,
                 "AllowMove": True,
                 "AllowStorageCommitment": True,
+                "UseDicomTls": calls_back_encrypted,
             }
         },
         "RemoteAccessAllowed": False,

@@ -1,60 +1,25 @@
 """Encrypted connections to a real archive, what it commits itself to, and what does not leave a process by mistake."""
 
-import ipaddress
 import ssl
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from pydicom import dcmread
 
 from cxr_core.dicom_io.pacs.archive import ObjectReference
 from cxr_core.dicom_io.pacs.dimse import DimseArchive
 from cxr_core.dicom_io.pacs.settings import DicomwebSettings, DimseSettings, PacsSettings
 from cxr_core.errors import ArchiveRefused, ArchiveUnreachable, SettingsError
+from tests.pacs.certificate import write_certificate
 from tests.pacs.films import make_film
 from tests.pacs.orthanc import AE_TITLE, OUR_AE_TITLE, Orthanc, run_orthanc
 from tests.pacs.test_archives import open_as
 
 pytestmark = pytest.mark.process
-
-
-def write_certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate of 127.0.0.1 that nobody else has signed, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "archive")])
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    begin = datetime.now(UTC) - timedelta(days=1)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(begin)
-        .not_valid_after(begin + timedelta(days=30))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    public, private = folder / "archive.pem", folder / "archive.key"
-    public.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return public, private
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +52,36 @@ def test_a_connection_is_encrypted_and_the_archive_s_certificate_checked(orthanc
     trusted.check()
     with pytest.raises(ArchiveUnreachable, match="does it want TLS"):
         open_as(reach(orthanc, tls=True)).check()  # the system does not know who signed it
-    with pytest.raises(SettingsError, match=r"ca_file \S+ cannot be read"):
+    with pytest.raises(SettingsError, match=r"ca_file: nowhere\.pem cannot be opened"):
         open_as(reach(orthanc, tls=True, ca_file="nowhere.pem")).check()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # see test_archives
+def test_an_archive_may_demand_our_certificate_and_calls_back_encrypted(tmp_path, certificate):
+    public, private = map(str, certificate)
+    with run_orthanc(
+        tmp_path,
+        calls_back_encrypted=True,
+        DicomTlsEnabled=True,
+        DicomTlsCertificate=public,
+        DicomTlsPrivateKey=private,
+        DicomTlsTrustedCertificates=public,
+        DicomTlsRemoteCertificateRequired=True,
+    ) as orthanc:
+        back = {"receive_port": orthanc.back_port}
+        tls = {"tls": True, "ca_file": public}
+        own = {"certificate_file": public, "key_file": private}
+        with pytest.raises(ArchiveUnreachable, match="our certificate"):
+            open_as(reach(orthanc, **tls)).check()
+        data = make_film()
+        film = ObjectReference.of_dataset(dcmread(BytesIO(data)))
+        archive = open_as(reach(orthanc, **tls, **own, **back, receive_tls=True))
+        archive.send([data])
+        (fetched,) = archive.fetch_films([film])
+        assert dcmread(BytesIO(fetched)).SOPInstanceUID == film.instance_uid
+        assert archive.find_missing([film]) == ()
+        with pytest.raises(ArchiveRefused):  # it calls back encrypted, and we do not expect that
+            list(open_as(reach(orthanc, **tls, **own, **back)).fetch_films([film]))
 
 
 class EmptyArchive(BaseHTTPRequestHandler):
@@ -123,7 +116,7 @@ def test_https_is_checked_by_the_given_authority(https, certificate):
     open_as(DicomwebSettings(url=https, ca_file=str(certificate[0]))).check()
     with pytest.raises(ArchiveRefused, match=r"certificate of https\S+ cannot be trusted"):
         open_as(DicomwebSettings(url=https)).check()
-    with pytest.raises(SettingsError, match=r"ca_file \S+ cannot be read"):
+    with pytest.raises(SettingsError, match=r"ca_file: nowhere\.pem cannot be opened"):
         open_as(DicomwebSettings(url=https, ca_file="nowhere.pem"))
 
 

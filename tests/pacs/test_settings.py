@@ -71,7 +71,17 @@ def test_the_example_of_the_documentation_is_read(tmp_path):
             '[archives.a]\nhost = "h"\nport = 104\nae_title = "A"\nca_file = "x"',
             "ca_file: it is used with tls",
         ),
+        (
+            '[archives.a]\nhost = "h"\nport = 104\nae_title = "A"\ntls = true\nkey_file = "x"',
+            "certificate_file and key_file: give both or neither",
+        ),
+        (
+            '[archives.a]\nhost = "h"\nport = 104\nae_title = "A"\nreceive_tls = true',
+            "receive_tls: an archive that calls back encrypted needs",
+        ),
         (f"{WEB}[node]", "peers: nobody may send"),
+        (f'{NODE}certificate_file = "x"', "certificate_file and key_file: give both"),
+        (f'{NODE}client_ca_file = "x"', "client_ca_file: senders can show"),
         (f'{NODE}address = "here"', "address='here': expected an IP address"),
         (f"{NODE}quiet_s = -1", "quiet_s=-1: expected 0 to 3600"),
         (f"{NODE}max_film_mb = 100", "max_film_mb=100: expected 1 to 64"),

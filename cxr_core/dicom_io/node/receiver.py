@@ -6,6 +6,7 @@ its end, so that memory stays bounded; the association goes on.
 
 import secrets
 import socket
+import ssl
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
@@ -24,6 +25,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.transport import ThreadedAssociationServer
 
 from cxr_core.dicom_io.node.film_store import CANNOT_UNDERSTAND, FilmStore
+from cxr_core.dicom_io.pacs.certificates import accept_encrypted
 from cxr_core.dicom_io.pacs.settings import NodeSettings, PeerSettings
 from cxr_core.errors import NodeError
 from cxr_core.film.decoding.dicom import COMPRESSED, NATIVE
@@ -40,7 +42,10 @@ class NodeReceiver:
     """Listens for films. start and stop are called once."""
 
     def __init__(self, settings: NodeSettings, store: FilmStore, notify: Callable[[], None]):
-        """store: takes each film.  notify: called after a film has come, and when an association has ended."""
+        """store: takes each film.  notify: called after a film has come, and when an association has ended.
+
+        Raises SettingsError for certificates that cannot be used.
+        """
         self._settings, self._store, self._notify = settings, store, notify
         self._max_bytes = settings.max_film_mb << 20
         self._names: dict[Association, str] = {}
@@ -52,6 +57,10 @@ class NodeReceiver:
         self._entity.network_timeout = SILENCE_S
         self._entity.supported_contexts = list_contexts()
         self._server: ThreadedAssociationServer | None = None
+        self._encryption: ssl.SSLContext | None = None
+        if settings.certificate_file:
+            own = (settings.certificate_file, settings.key_file)
+            self._encryption = accept_encrypted(*own, "client_ca_file", settings.client_ca_file)
 
     @property
     def port(self) -> int:
@@ -70,7 +79,9 @@ class NodeReceiver:
         ]
         address = (self._settings.address, self._settings.port)
         try:
-            self._server = self._entity.start_server(address, block=False, evt_handlers=handlers)
+            self._server = self._entity.start_server(
+                address, block=False, evt_handlers=handlers, ssl_context=self._encryption
+            )
         except OSError as error:
             raise NodeError(
                 f"the node cannot listen on {address[0]} port {address[1]} ({error.strerror or error}); is another "

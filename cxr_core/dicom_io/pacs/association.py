@@ -123,14 +123,15 @@ class DimsePeer:
     def _prepare_tls(self) -> tuple[ssl.SSLContext, str] | None:
         if not self._settings.tls:
             return None
-        return trust_authority(self._settings.ca_file), self._settings.host
+        own = (self._settings.certificate_file, self._settings.key_file)
+        return trust_authority(self._settings.ca_file, *own), self._settings.host
 
     def _explain_failure(self, association: Association) -> Exception:
         answer = association.acceptor.primitive
         if answer is None or not association.is_rejected:
             return ArchiveUnreachable(
                 f"{self.address} does not answer as a DICOM archive. Is it running, are host and port right, and does "
-                "it want TLS? Try again later."
+                "it want TLS, or our certificate? Try again later."
             )
         reason = (answer.result_source, answer.diagnostic)
         if reason == CALLED_UNKNOWN:

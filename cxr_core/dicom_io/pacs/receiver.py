@@ -1,5 +1,6 @@
 """Takes what an archive sends of its own accord while it is asked for something: films, and reports of commitment."""
 
+import ssl
 import threading
 from collections.abc import Sequence
 from typing import Any, cast
@@ -25,6 +26,7 @@ from pynetdicom.transport import AssociationSocket
 
 from cxr_core.dicom_io.pacs.answers import read_first_text
 from cxr_core.dicom_io.pacs.archive import MAX_FILM_BYTES
+from cxr_core.dicom_io.pacs.certificates import accept_encrypted
 from cxr_core.dicom_io.pacs.settings import DimseSettings
 from cxr_core.errors import ArchiveUnreachable
 from cxr_core.film.decoding.dicom import silence_libraries
@@ -117,8 +119,12 @@ class Receiver:
     """
 
     def __init__(self, settings: DimseSettings, our_ae_title: str, handlers: Sequence[Any]):
-        """handlers: of pynetdicom's events."""
+        """handlers: of pynetdicom's events. Raises SettingsError for certificates that cannot be used."""
         self._settings, self._handlers = settings, list(handlers)
+        self._encryption: ssl.SSLContext | None = None
+        if settings.receive_tls:
+            own = (settings.certificate_file, settings.key_file)
+            self._encryption = accept_encrypted(*own, "ca_file", settings.ca_file)
         self._lock = FileLock(workspace() / f".receive-{settings.receive_port}.lock")
         self._entity = ApplicationEntity(our_ae_title)
         self._entity.require_called_aet = True
@@ -138,7 +144,9 @@ class Receiver:
                 f"Others have been receiving from {self._settings.address} for {WAIT_S:.0f} seconds. Try again later."
             ) from error
         try:
-            self._entity.start_server(address, block=False, evt_handlers=self._handlers)
+            self._entity.start_server(
+                address, block=False, evt_handlers=self._handlers, ssl_context=self._encryption
+            )
         except OSError as error:
             self._lock.release()
             raise ArchiveUnreachable(

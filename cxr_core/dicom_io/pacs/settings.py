@@ -86,9 +86,10 @@ class DimseSettings:
     """An archive that is reached by DICOM's own protocol (PS3.7). Raises SettingsError.
 
     tls: whether the connection is encrypted; ca_file: certificates that the archive's own is checked with, instead of
-    the system's.  receive_port: where the archive sends films (C-MOVE) and reports of storage commitment; it has to
-    know our AE title with this machine's address and this port. None: films are fetched by C-GET.  receive_address:
-    the address of this machine that is listened at.
+    the system's.  certificate_file, key_file: that we show the archive, in PEM.  receive_port: where the archive sends
+    films (C-MOVE) and reports of storage commitment; it has to know our AE title with this machine's address and this
+    port. None: films are fetched by C-GET.  receive_address: the address of this machine that is listened at.
+    receive_tls: whether the archive calls back encrypted.
     """
 
     host: str
@@ -96,8 +97,11 @@ class DimseSettings:
     ae_title: str
     tls: bool = False
     ca_file: str = ""
+    certificate_file: str = ""
+    key_file: str = ""
     receive_port: int | None = None
     receive_address: str = LOOPBACK
+    receive_tls: bool = False
 
     def __post_init__(self) -> None:
         if not self.host.strip():
@@ -107,8 +111,14 @@ class DimseSettings:
         if self.receive_port is not None:
             _require_port("receive_port", self.receive_port)
         _require_address("receive_address", self.receive_address)
-        if self.ca_file and not self.tls:
-            raise SettingsError("ca_file: it is used with tls = true only")
+        for key in ("ca_file", "certificate_file"):
+            if getattr(self, key) and not self.tls:
+                raise SettingsError(f"{key}: it is used with tls = true only")
+        _require_pair(self.certificate_file, self.key_file)
+        if self.receive_tls and not (self.certificate_file and self.receive_port):
+            raise SettingsError(
+                "receive_tls: an archive that calls back encrypted needs a receive_port, and a certificate_file of ours"
+            )
 
     @property
     def address(self) -> str:
@@ -139,7 +149,8 @@ class NodeSettings:
     ae_title: by which it has to be called.  address, port: where it listens.  peers: who may send.  quiet_s: how long a
     study has to be quiet before its films are read.  max_film_mb: of one film.  max_spool_mb: of all films that wait;
     more are refused until some are done.  priors: whether films of the same patient are fetched from the archive that
-    is searched.  objects: the kinds of results that are sent.
+    is searched.  objects: the kinds of results that are sent.  certificate_file, key_file: in PEM; with them senders
+    have to encrypt.  client_ca_file: certificates of the authorities one of which has to have signed a sender's own.
     """
 
     ae_title: str = OUR_AE_TITLE
@@ -151,6 +162,9 @@ class NodeSettings:
     max_spool_mb: int = 8192
     priors: bool = False
     objects: tuple[str, ...] = USUAL_KINDS
+    certificate_file: str = ""
+    key_file: str = ""
+    client_ca_file: str = ""
 
     def __post_init__(self) -> None:
         _require_ae_title("ae_title", self.ae_title)
@@ -169,6 +183,11 @@ class NodeSettings:
                 f"max_spool_mb={self.max_spool_mb}: expected at least max_film_mb={self.max_film_mb}"
             )
         parse_kinds(",".join(self.objects))
+        _require_pair(self.certificate_file, self.key_file)
+        if self.client_ca_file and not self.certificate_file:
+            raise SettingsError(
+                "client_ca_file: senders can show a certificate only to a node that has a certificate_file"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,6 +288,11 @@ def _require_text(key: str, value: object) -> str:
     if not isinstance(value, str):
         raise SettingsError(f"{key}: found {value!r}, expected text")
     return value
+
+
+def _require_pair(certificate_file: str, key_file: str) -> None:
+    if bool(certificate_file) != bool(key_file):
+        raise SettingsError("certificate_file and key_file: give both or neither")
 
 
 def _require_port(key: str, port: int) -> None:
