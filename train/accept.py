@@ -12,15 +12,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_core.errors import SilhouetteError, SiteError
+from cxr_core.errors import SiteError
 from cxr_core.workspace.log import add_details, log_task
-from cxr_core.workspace.terminal import accept_any_text
 from train.command_line.arguments import (
     Parser,
     parse_name_or_path,
     parse_path_argument,
     parse_share,
 )
+from train.command_line.command import command
 from train.command_line.progress import report_progress
 
 if TYPE_CHECKING:
@@ -34,27 +34,23 @@ ALL = "all"
 SPLITS = (ALL, "train", "val", "test")
 
 
+@command("train.accept")
 def main(arguments: list[str] | None = None) -> int:
     """Parse, test, print the path of the record. 3 when the model is not accepted, or something is refused."""
-    accept_any_text()
     parser = _parser()
     given = parser.parse_args(arguments)
     if not given.data and not (given.revoke or given.watch):
         parser.error("--data is needed, but for --revoke and --watch")
     if (given.install or given.revoke) and not given.reason:
         parser.error("--install and --revoke need --reason TEXT")
-    try:
-        if given.revoke:
-            return _revoke(given)
-        if given.watch:
-            return _show_watching(given)
-        with report_progress() as progress:
-            if given.write_scores:
-                return _write_scores(given, progress)
-            return accept(given, progress)
-    except SilhouetteError as error:
-        print(f"train.accept: {error}", file=sys.stderr)
-        return 3
+    if given.revoke:
+        return _revoke(given)
+    if given.watch:
+        return _show_watching(given)
+    with report_progress() as progress:
+        if given.write_scores:
+            return _write_scores(given, progress)
+        return accept(given, progress)
 
 
 @log_task("acceptance test")

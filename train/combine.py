@@ -15,7 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_core.errors import ModelError
-from train.command_line.arguments import Parser, add_data, parse_name_or_path, parse_path_argument
+from train.command_line.arguments import (
+    Parser,
+    add_model_and_data,
+    parse_name_or_path,
+    parse_path_argument,
+)
 from train.command_line.command import command
 from train.command_line.progress import ProgressBar
 
@@ -137,12 +142,7 @@ def _describe_thresholds(present_from: float, absent_below: float) -> str:
 
 def _create_parser() -> Parser:
     parser = Parser(prog="python -m train.combine", description=__doc__)
-    parser.add_argument(
-        "model",
-        type=parse_name_or_path,
-        help="a run folder, a model folder, or the name of an installed model",
-    )
-    add_data(parser)
+    add_model_and_data(parser)
     parser.add_argument(
         "--recipe",
         type=parse_name_or_path,

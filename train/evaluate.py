@@ -14,19 +14,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_core.errors import DataError, ModelError, SilhouetteError
+from cxr_core.errors import DataError, ModelError
 from cxr_core.presentation.wording import SPLIT_NAMES, format_count
 from cxr_core.workspace.log import add_details, log_task
 from cxr_core.workspace.paths import workspace
-from cxr_core.workspace.terminal import accept_any_text
 from train.command_line.arguments import (
     METHODS,
     Parser,
-    add_data,
+    add_model_and_data,
     parse_name_or_path,
     parse_path_argument,
     parse_recalibration,
 )
+from train.command_line.command import command
 from train.command_line.progress import report_progress
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ class EvaluationOptions:
 DEFAULT_OPTIONS = EvaluationOptions()
 
 
-def main(arguments: list[str] | None = None) -> int:
+@command("train.evaluate")
+def main(arguments: list[str] | None = None) -> None:
     """Parse, evaluate, print the path of metrics.json."""
-    accept_any_text()
     given = _parser().parse_args(arguments)
     options = EvaluationOptions(
         comparator=given.beside,
@@ -75,22 +75,17 @@ def main(arguments: list[str] | None = None) -> int:
         outside_population=given.outside_population,
         scoring=given.scoring,
     )
-    try:
-        with report_progress() as progress:
-            path = evaluate(
-                given.model,
-                given.data,
-                given.split,
-                out=given.out,
-                record=given.record,
-                options=options,
-                progress=progress,
-            )
-    except SilhouetteError as error:
-        print(f"train.evaluate: {error}", file=sys.stderr)
-        return 3
+    with report_progress() as progress:
+        path = evaluate(
+            given.model,
+            given.data,
+            given.split,
+            out=given.out,
+            record=given.record,
+            options=options,
+            progress=progress,
+        )
     print(path)
-    return 0
 
 
 @log_task("evaluation")
@@ -293,12 +288,7 @@ def _load_comparator(name: str | None) -> Classifier | None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m train.evaluate", description=__doc__)
-    parser.add_argument(
-        "model",
-        type=parse_name_or_path,
-        help="a run folder, a model folder, or the name of an installed model",
-    )
-    add_data(parser)
+    add_model_and_data(parser)
     parser.add_argument("--split", default="test", choices=tuple(SPLIT_NAMES))
     parser.add_argument(
         "--out",

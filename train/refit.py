@@ -10,9 +10,8 @@ import sys
 
 from train.command_line.arguments import (
     Parser,
-    add_data,
+    add_model_and_data,
     parse_assignment,
-    parse_name_or_path,
     parse_path_argument,
 )
 from train.command_line.command import command
@@ -40,12 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _create_parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m train.refit", description=__doc__)
-    parser.add_argument(
-        "model",
-        type=parse_name_or_path,
-        help="a run folder, a model folder, or the name of an installed model",
-    )
-    add_data(parser)
+    add_model_and_data(parser)
     parser.add_argument(
         "--set",
         type=parse_assignment,

@@ -51,6 +51,16 @@ def parse_name_or_path(text: str) -> str:
     return str(path) if text.startswith("~") else text
 
 
+def add_model_and_data(parser: argparse.ArgumentParser) -> None:
+    """Add the model by name or folder, and what `add_data` adds."""
+    parser.add_argument(
+        "model",
+        type=parse_name_or_path,
+        help="a run folder, a model folder, or the name of an installed model",
+    )
+    add_data(parser)
+
+
 def add_data(parser: argparse.ArgumentParser) -> None:
     """Add `--data`, which may be given several times, `--subset` and `--labels`."""
     parser.add_argument(

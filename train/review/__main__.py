@@ -6,22 +6,16 @@ through a study.
 
 import sys
 
-from cxr_core.errors import SilhouetteError
-from cxr_core.workspace.terminal import accept_any_text
+from train.command_line.command import command
 from train.review.arguments import build_review_parser
 from train.review.verbs import VERBS
 
 
-def main(arguments: list[str] | None = None) -> int:
+@command("train.review")
+def main(arguments: list[str] | None = None) -> None:
     """Parse, carry out, print what was found or written. 3 when that is refused."""
-    accept_any_text()
     given = build_review_parser(__doc__).parse_args(arguments)
-    try:
-        VERBS[given.verb](given)
-    except SilhouetteError as error:
-        print(f"train.review: {error}", file=sys.stderr)
-        return 3
-    return 0
+    VERBS[given.verb](given)
 
 
 if __name__ == "__main__":

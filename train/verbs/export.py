@@ -12,9 +12,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_core.errors import SilhouetteError
-from cxr_core.workspace.terminal import accept_any_text
 from train.command_line.arguments import DATA, Parser, parse_name_or_path, parse_path_argument
+from train.command_line.command import command
 from train.command_line.progress import report_progress
 
 if TYPE_CHECKING:
@@ -24,23 +23,18 @@ if TYPE_CHECKING:
 TARGETS = ("onnx", "openvino")
 
 
-def main(arguments: list[str] | None = None) -> int:
+@command("cxr_core export")
+def main(arguments: list[str] | None = None) -> None:
     """Parse, export, print the folder. 3 when the export is refused, with its figures."""
-    accept_any_text()
     parser = _parser()
     given = parser.parse_args(arguments)
     if not given.data and not given.out:
         parser.error("give --data to check and install the export, or --out to write its files")
     if given.int8 and not given.data:
         parser.error("--int8 needs --data: its ranges come from training films")
-    try:
-        with report_progress() as progress:
-            folder = _export(given, progress)
-    except SilhouetteError as error:
-        print(f"cxr_core export: {error}", file=sys.stderr)
-        return 3
+    with report_progress() as progress:
+        folder = _export(given, progress)
     print(folder)
-    return 0
 
 
 def _export(given: argparse.Namespace, progress: StageProgress) -> Path:
