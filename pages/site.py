@@ -5,8 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from cxr_core.access.actor import Role
-from pages.components.error_boundary import show_errors
-from pages.components.markdown import plain
+from pages.components.error_boundary import show_errors, show_outcome
 from pages.components.session import site_page_state
 from pages.components.sign_in.door import may_open
 from pages.components.site.acceptance import show_comparison, show_verdict
@@ -44,11 +43,7 @@ def page() -> None:
     """The whole page, from top to bottom."""
     state = site_page_state()
     st.title("Your site")
-    if state.message:
-        st.success(plain(state.message), icon=":material/check_circle:")
-    if state.error:
-        st.error(plain(state.error), icon=":material/error:")
-    state.message = state.error = ""
+    show_outcome(state)
     question = choose_question(state)
     if question is None:
         return

@@ -28,14 +28,24 @@ def show_errors() -> Iterator[None]:
         st.error(plain(str(error)))
 
 
-class KeepsError(Protocol):
-    """The state of a page that shows `error` once, at its next run."""
+class KeepsOutcome(Protocol):
+    """The state of a page that shows once, at its next run, what was done or why it could not be."""
 
+    message: str
     error: str
 
 
+def show_outcome(state: KeepsOutcome) -> None:
+    """The outcome of the last action, once."""
+    if state.message:
+        st.success(plain(state.message), icon=":material/check_circle:")
+    if state.error:
+        st.error(plain(state.error), icon=":material/error:")
+    state.message = state.error = ""
+
+
 @contextmanager
-def keep_error(state: KeepsError) -> Iterator[None]:
+def keep_error(state: KeepsOutcome) -> Iterator[None]:
     """In a callback of a button: the page's next run says why what is done here could not be done."""
     try:
         yield

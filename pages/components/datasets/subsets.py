@@ -17,7 +17,7 @@ from cxr_core.errors import SilhouetteError
 from cxr_core.presentation.wording import format_count
 from pages.components.datasets.contents import DatasetContents, FilmCollection
 from pages.components.datasets.page_state import DataPageState
-from pages.components.error_boundary import keep_error, show_errors
+from pages.components.error_boundary import keep_error, show_errors, show_outcome
 from pages.components.markdown import plain
 from pages.components.session import field_text, set_field_value
 from pages.components.wording import format_minute
@@ -49,12 +49,7 @@ def show_subsets(state: DataPageState, dataset: Dataset, contents: DatasetConten
             st.button("Pick none", key="pick-none", type="tertiary", on_click=state.picked.clear)
     for problem in describe_damaged_subsets():
         st.warning(plain(problem))
-    if state.message:
-        st.success(plain(state.message), icon=":material/check_circle:")
-        state.message = ""
-    if state.error:
-        st.error(plain(state.error))
-        state.error = ""
+    show_outcome(state)
 
 
 def _ask_name(

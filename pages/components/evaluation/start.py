@@ -14,7 +14,7 @@ from cxr_core.jobs.records import EvaluationRequest
 from cxr_core.jobs.scheduler import ensure_scheduler
 from cxr_core.models.registry.registry import list_active_versions
 from cxr_core.presentation.wording import split_name
-from pages.components.error_boundary import keep_error, show_errors
+from pages.components.error_boundary import keep_error, show_errors, show_outcome
 from pages.components.evaluation.methods import METHOD_HELP, METHODS
 from pages.components.evaluation.page_state import EvaluatePageState
 from pages.components.markdown import plain
@@ -51,11 +51,7 @@ def show_evaluation_jobs(state: EvaluatePageState) -> None:
             state.message = f"Finished: {job.title}."
     active = [job for job in jobs if job.active]
     state.running_folders = {str(job.folder) for job in active}
-    if state.message:
-        st.success(plain(state.message), icon=":material/check_circle:")
-    if state.error:
-        st.error(plain(state.error), icon=":material/error:")
-    state.message = state.error = ""
+    show_outcome(state)
     for job in jobs:
         if job.state in ENDED_ICONS:
             _show_ended(job)
