@@ -85,7 +85,7 @@ class Comparison(JsonRecord):
 
 
 def compare_evaluations(
-    evaluations: Sequence[ComparedEvaluation], *, resamples: int = RESAMPLES, seed: int = 0
+    evaluations: Sequence[ComparedEvaluation], *, resamples: int = RESAMPLES
 ) -> Comparison:
     """Compare evaluations on the films, and findings, that all of them have.
 
@@ -102,7 +102,7 @@ def compare_evaluations(
     tables = [_identify_films(one.table, hashed) for one in evaluations]
     shared, disagreeing = _join_tables(tables)
     findings = {
-        str(key): _compare_finding(names, rows, resamples, seed)
+        str(key): _compare_finding(names, rows, resamples)
         for key, rows in shared.groupby("finding", sort=False)
     }
     films = {name: set(table["film"]) for name, table in zip(names, tables, strict=True)}
@@ -177,9 +177,7 @@ def _join_tables(tables: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, int]:
     return joined[known & agreeing], int((known & ~agreeing).sum())
 
 
-def _compare_finding(
-    names: Sequence[str], rows: pd.DataFrame, resamples: int, seed: int
-) -> FindingComparison:
+def _compare_finding(names: Sequence[str], rows: pd.DataFrame, resamples: int) -> FindingComparison:
     labels, patients = rows["label"].to_numpy(np.float64), rows["patient"].to_numpy(str)
     probabilities = {
         name: rows[str(place)].to_numpy(np.float64) for place, name in enumerate(names)
@@ -192,7 +190,7 @@ def _compare_finding(
                 values[name, figure] = of_resamples
         return values
 
-    values = bootstrap_patients(measure, patients, resamples=resamples, seed=seed)
+    values = bootstrap_patients(measure, patients, resamples=resamples)
     figures = {
         name: to_figures({figure: values[name, figure] for figure in COMPARED_FIGURES}, labels)
         for name in names

@@ -128,13 +128,12 @@ def to_log_odds_axis(probabilities: Any) -> np.ndarray:
     return places
 
 
-def set_share_axes(figure: go.Figure, x: bool = True, y: bool = True) -> go.Figure:
+def set_share_axes(figure: go.Figure, x: bool = True) -> go.Figure:
     """Make axes run from 0 to 1, in per cent, a little beyond both so that marks on the edge are seen complete."""
     axis = {"range": [-0.015, 1.015], "tickformat": ".0%", "dtick": 0.2}
     if x:
         figure.update_xaxes(**axis)
-    if y:
-        figure.update_yaxes(**axis)
+    figure.update_yaxes(**axis)
     return figure
 
 
@@ -202,9 +201,9 @@ def draw_marks(x: Any, y: Any, colour: str, symbol: str = "circle", **options: A
     )
 
 
-def thin_places(count: int, limit: int = MAX_POINTS) -> np.ndarray:
-    """Places of at most `limit` of `count` points, evenly spread, both ends among them."""
-    return np.unique(np.linspace(0, count - 1, min(count, limit)).round().astype(int))
+def thin_places(count: int) -> np.ndarray:
+    """Places of at most MAX_POINTS of `count` points, evenly spread, both ends among them."""
+    return np.unique(np.linspace(0, count - 1, min(count, MAX_POINTS)).round().astype(int))
 
 
 def round_values(values: Any) -> np.ndarray:

@@ -217,13 +217,13 @@ def brier_score(
 
 
 def decompose_brier_score(
-    probabilities: np.ndarray, labels: np.ndarray, weights: Weights = None, bins: int = BINS
+    probabilities: np.ndarray, labels: np.ndarray, weights: Weights = None
 ) -> BrierParts:
     """The Brier score taken apart over equal-width bins, each bin's forecast being its mean probability.
 
     Sources: Murphy 1973, J. Appl. Meteorol. 12:595-600; within: Stephenson et al. 2008, Weather Forecast. 23:752-757.
     """
-    inside = np.eye(bins, dtype=bool)[assign_bins(probabilities, bins)]
+    inside = np.eye(BINS, dtype=bool)[assign_bins(probabilities, BINS)]
     weights = _to_weights(weights, labels)
     films = weights @ inside
     predicted = weights @ (inside * probabilities[:, None])

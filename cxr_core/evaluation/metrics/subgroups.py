@@ -66,7 +66,7 @@ class _Films:
 
 
 def compute_subgroups(
-    rows: pd.DataFrame, point: OperatingPoint, *, resamples: int = RESAMPLES, seed: int = 0
+    rows: pd.DataFrame, point: OperatingPoint, *, resamples: int = RESAMPLES
 ) -> Subgroups:
     """The figures of one finding, subgroup by subgroup.
 
@@ -86,7 +86,7 @@ def compute_subgroups(
     compared = [
         key for key, mask in measured.items() if films.have_enough(films.known[key[0]] & ~mask)
     ]
-    inside, outside = _bootstrap_groups(films, measured, resamples, seed)
+    inside, outside = _bootstrap_groups(films, measured, resamples)
     adjusted = {}
     for name in SUBGROUP_FIGURES:
         differences = {
@@ -161,7 +161,7 @@ def _list_kinds(films: _Films, measured: Mapping[GroupKey, np.ndarray]) -> list[
 
 
 def _bootstrap_groups(
-    films: _Films, measured: Mapping[GroupKey, np.ndarray], resamples: int, seed: int
+    films: _Films, measured: Mapping[GroupKey, np.ndarray], resamples: int
 ) -> tuple[GroupValues, GroupValues]:
     """(1 + resamples,) on the same resamples: of each subgroup, and of all other films that say what they are."""
     if not measured:
@@ -185,7 +185,7 @@ def _bootstrap_groups(
                 values["outside", key, name] = figures
         return values
 
-    values = bootstrap_patients(measure, films.patients, resamples=resamples, seed=seed)
+    values = bootstrap_patients(measure, films.patients, resamples=resamples)
     inside: GroupValues = {}
     outside: GroupValues = {}
     for (side, key, name), of_resamples in values.items():

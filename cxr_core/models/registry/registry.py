@@ -127,12 +127,12 @@ def list_pointer_problems() -> list[str]:
     return [problem for problem in problems if problem]
 
 
-def explain_inactive(model: str, roots: tuple[Path, ...] | None = None) -> str:
+def explain_inactive(model: str) -> str:
     """Why a model has no active version, where its current.json is damaged; empty where somebody chose to have none.
 
     Such a model has imported versions only: of others the highest would be active.
     """
-    pointer = find_pointer(model, roots or _default_roots())
+    pointer = find_pointer(model, _default_roots())
     if pointer is None or pointer.record.get("active") is False:
         return ""
     problem = _describe_pointer(pointer.path, model, pointer.record.get("version"))

@@ -143,7 +143,6 @@ def check_classifier(
     candidate: ModelCard,
     incumbents: Sequence[ModelCard],
     predictions: Predictions,
-    limits: Limits = LIMITS,
 ) -> tuple[Check, ...]:
     """Every check of a candidate: alone, then beside each model that it would replace.
 
@@ -152,37 +151,35 @@ def check_classifier(
     """
     own = {key: _select_labelled(predictions.own, key) for key in candidate.findings}
     checks = check_card(candidate)
-    checks += [_check_calibration(key, rows, limits) for key, rows in own.items()]
-    checks += [_check_spread(candidate, key, rows, limits) for key, rows in own.items()]
+    checks += [_check_calibration(key, rows) for key, rows in own.items()]
+    checks += [_check_spread(candidate, key, rows) for key, rows in own.items()]
     if predictions.resolution is not None:
         checks += [check_resolution(key, predictions.resolution) for key in candidate.findings]
     for incumbent, pair in zip(incumbents, predictions.pairs, strict=True):
         name = f"{incumbent.model} {incumbent.version}"
-        for check in _check_beside(candidate, incumbent, pair, limits):
+        for check in _check_beside(candidate, incumbent, pair):
             checks.append(replace(check, incumbent=name))
     compared = {key for incumbent in incumbents for key in incumbent.findings}
-    checks += [
-        _check_above_chance(key, rows, limits) for key, rows in own.items() if key not in compared
-    ]
+    checks += [_check_above_chance(key, rows) for key, rows in own.items() if key not in compared]
     return tuple(checks)
 
 
 def _check_beside(
-    candidate: ModelCard, incumbent: ModelCard, predictions: PredictionPair | None, limits: Limits
+    candidate: ModelCard, incumbent: ModelCard, predictions: PredictionPair | None
 ) -> Iterator[Check]:
     """The checks of a candidate beside one model that it would replace."""
     yield from compare_cards(candidate, incumbent)
     shared = [key for key in candidate.findings if key in incumbent.findings]
     pairs = {key: _pair_predictions(predictions, key) for key in shared}
     for key, pair in pairs.items():
-        yield _check_auroc(key, pair, f"{incumbent.model} {incumbent.version}", limits)
-        yield _check_equal_coverage(candidate, incumbent, key, pair, limits)
-    yield from _check_subgroups(pairs, limits)
+        yield _check_auroc(key, pair, f"{incumbent.model} {incumbent.version}")
+        yield _check_equal_coverage(candidate, incumbent, key, pair)
+    yield from _check_subgroups(pairs)
 
 
-def _check_spread(card: ModelCard, key: str, rows: pd.DataFrame | None, limits: Limits) -> Check:
+def _check_spread(card: ModelCard, key: str, rows: pd.DataFrame | None) -> Check:
     """Whether the model tells films apart at all, and its default decision gives both verdicts."""
-    too_few = _describe_too_few(rows, limits.cases)
+    too_few = _describe_too_few(rows, LIMITS.cases)
     if rows is None or too_few:
         return _undecided("spread of output", key, too_few)
     probabilities, labels, _ = _arrays(rows)
@@ -203,8 +200,8 @@ def _check_spread(card: ModelCard, key: str, rows: pd.DataFrame | None, limits: 
     )
 
 
-def _check_calibration(key: str, rows: pd.DataFrame | None, limits: Limits) -> Check:
-    too_few = _describe_too_few(rows, limits.cases)
+def _check_calibration(key: str, rows: pd.DataFrame | None) -> Check:
+    too_few = _describe_too_few(rows, LIMITS.cases)
     if rows is None or too_few:
         return _undecided("calibration error", key, too_few)
     _, labels, patients = _arrays(rows)
@@ -217,10 +214,10 @@ def _check_calibration(key: str, rows: pd.DataFrame | None, limits: Limits) -> C
     values = bootstrap_patients(measure, patients, by_film=True)
     figure = to_figures(values, labels)["ece"]
     expected = _expected_error(probabilities)
-    passed = figure.value is not None and figure.value - expected <= limits.calibration_error
+    passed = figure.value is not None and figure.value - expected <= LIMITS.calibration_error
     sentence = (
         f"{_describe_figure(figure)}, where calibrated probabilities would show {expected:.3f} on as many films; it "
-        f"may lie {limits.calibration_error:.2f} above that."
+        f"may lie {LIMITS.calibration_error:.2f} above that."
     )
     if name_calibrated(rows) == REPORTED:
         sentence += f" {CALIBRATION_OF_REPORTS}"
@@ -232,7 +229,7 @@ def _check_calibration(key: str, rows: pd.DataFrame | None, limits: Limits) -> C
         figures={
             "ece": figure.to_json(),
             "expected": round(expected, 6),
-            "limit": limits.calibration_error,
+            "limit": LIMITS.calibration_error,
         },
     )
 
@@ -248,8 +245,8 @@ def _expected_error(probabilities: np.ndarray, resamples: int = 200, seed: int =
     return float(np.mean([expected_calibration_error(probabilities, row) for row in labels]))
 
 
-def _check_above_chance(key: str, rows: pd.DataFrame | None, limits: Limits) -> Check:
-    too_few = _describe_too_few(rows, limits.cases)
+def _check_above_chance(key: str, rows: pd.DataFrame | None) -> Check:
+    too_few = _describe_too_few(rows, LIMITS.cases)
     if rows is None or too_few:
         return _undecided("AUROC", key, too_few)
     probabilities, labels, patients = _arrays(rows)
@@ -280,13 +277,13 @@ def _bootstrap_auroc(probabilities: np.ndarray, labels: np.ndarray, patients: np
     return to_figures(bootstrap_patients(measure, patients, by_film=True), labels)["auroc"]
 
 
-def _check_auroc(key: str, pair: pd.DataFrame | None, incumbent: str, limits: Limits) -> Check:
+def _check_auroc(key: str, pair: pd.DataFrame | None, incumbent: str) -> Check:
     """Non-inferior: the whole 95 % interval of the difference lies above minus the margin."""
-    too_few = _describe_too_few(pair, limits.cases)
+    too_few = _describe_too_few(pair, LIMITS.cases)
     if pair is None or too_few:
         return _undecided("AUROC", key, too_few)
     difference = _compare_pair(pair)
-    status, meaning = _assess_auroc(difference, limits.margin)
+    status, meaning = _assess_auroc(difference, LIMITS.margin)
     sentence = (
         f"{format_number(difference.first)} against {format_number(difference.second)} of {incumbent}: "
         f"{_describe_difference(difference)}, by {difference.method}; {meaning}"
@@ -296,18 +293,18 @@ def _check_auroc(key: str, pair: pd.DataFrame | None, incumbent: str, limits: Li
         finding=key,
         status=status,
         sentence=sentence,
-        figures=_difference_figures(difference, limits.margin),
+        figures=_difference_figures(difference, LIMITS.margin),
     )
 
 
 def _check_equal_coverage(
-    candidate: ModelCard, incumbent: ModelCard, key: str, pair: pd.DataFrame | None, limits: Limits
+    candidate: ModelCard, incumbent: ModelCard, key: str, pair: pd.DataFrame | None
 ) -> Check:
-    too_few = _describe_too_few(pair, limits.cases)
+    too_few = _describe_too_few(pair, LIMITS.cases)
     if pair is None or too_few:
         return _undecided(EQUAL_COVERAGE, key, too_few, needed=False)
     cards = (candidate, incumbent)
-    return check_equal_coverage(key, pair, cards, limits.coverage, limits.decided_error)
+    return check_equal_coverage(key, pair, cards, LIMITS.coverage, LIMITS.decided_error)
 
 
 def _assess_auroc(difference: AurocDifference, margin: float) -> tuple[Status, str]:
@@ -316,7 +313,7 @@ def _assess_auroc(difference: AurocDifference, margin: float) -> tuple[Status, s
     return assess_non_inferiority(difference.value, difference.low, difference.high, margin)
 
 
-def _check_subgroups(pairs: Mapping[str, pd.DataFrame | None], limits: Limits) -> list[Check]:
+def _check_subgroups(pairs: Mapping[str, pd.DataFrame | None]) -> list[Check]:
     """Sex, age and view: significantly worse in none with enough cases; all held to one level together, by Holm."""
     groups = _list_subgroup_pairs(pairs)
     if not groups:
@@ -324,7 +321,7 @@ def _check_subgroups(pairs: Mapping[str, pd.DataFrame | None], limits: Limits) -
         return [Check(name="subgroups", status="not applicable", sentence=sentence, needed=False)]
     differences: dict[SubgroupPair, AurocDifference] = {}
     for group in groups:
-        if not _describe_too_few(group.rows, limits.subgroup_cases):
+        if not _describe_too_few(group.rows, LIMITS.subgroup_cases):
             differences[group] = _compare_pair(group.rows)
     p_values = [1.0 if one.p is None else one.p for one in differences.values()]
     adjusted = adjust_by_holm(np.array(p_values)).tolist()
@@ -332,9 +329,9 @@ def _check_subgroups(pairs: Mapping[str, pd.DataFrame | None], limits: Limits) -
     checks = []
     for group in groups:
         if group in differences:
-            checks.append(_check_subgroup(group, differences[group], p_of_group[group], limits))
+            checks.append(_check_subgroup(group, differences[group], p_of_group[group]))
         else:
-            too_few = _describe_too_few(group.rows, limits.subgroup_cases)
+            too_few = _describe_too_few(group.rows, LIMITS.subgroup_cases)
             checks.append(_undecided(group.subgroup.name, group.finding, too_few, needed=False))
     return checks
 
@@ -352,10 +349,8 @@ def _list_subgroup_pairs(pairs: Mapping[str, pd.DataFrame | None]) -> list[Subgr
     return groups
 
 
-def _check_subgroup(
-    group: SubgroupPair, difference: AurocDifference, p: float, limits: Limits
-) -> Check:
-    value, differs = difference.value or 0.0, p < limits.significance
+def _check_subgroup(group: SubgroupPair, difference: AurocDifference, p: float) -> Check:
+    value, differs = difference.value or 0.0, p < LIMITS.significance
     worse = differs and value < 0
     meaning = "not significantly different"
     if differs:
@@ -365,7 +360,7 @@ def _check_subgroup(
         finding=group.finding,
         status=pass_or_fail(not worse),
         sentence=f"AUROC {_describe_difference(difference)}, {_format_p(p)} by Holm: {meaning}.",
-        figures={**_difference_figures(difference, limits.margin), "p_holm": round(p, 6)},
+        figures={**_difference_figures(difference, LIMITS.margin), "p_holm": round(p, 6)},
         needed=False,
     )
 

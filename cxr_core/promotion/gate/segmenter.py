@@ -61,7 +61,6 @@ def check_segmenter(
     incumbent: SegmenterCard | None,
     own: Films,
     other: Films,
-    limits: SegmenterLimits = SEGMENTER_LIMITS,
 ) -> tuple[Check, ...]:
     """Every check of a candidate beside the active version, or alone where there is none.
 
@@ -73,10 +72,10 @@ def check_segmenter(
     checks = [check_population(candidate, incumbent)]
     if incumbent is not None and candidate.model < incumbent.model:
         checks.append(_refuse_name(candidate, incumbent))
-    checks += [_check_measured(own, other, limits), _check_coverage(own, limits)]
-    checks += [_check_dice(structure, own, other, limits) for structure in STRUCTURES]
+    checks += [_check_measured(own, other), _check_coverage(own)]
+    checks += [_check_dice(structure, own, other) for structure in STRUCTURES]
     if incumbent is not None:
-        checks.append(_check_ratio_error(own, other, limits))
+        checks.append(_check_ratio_error(own, other))
     return tuple(checks)
 
 
@@ -93,16 +92,16 @@ def _refuse_name(candidate: SegmenterCard, incumbent: SegmenterCard) -> Check:
     return Check(name="name", status="fail", sentence=sentence)
 
 
-def _check_measured(own: Films, other: Films, limits: SegmenterLimits) -> Check:
+def _check_measured(own: Films, other: Films) -> Check:
     name = "films measured"
-    too_few = _describe_too_few(own, limits)
+    too_few = _describe_too_few(own)
     if too_few:
         return Check(name=name, status="not enough cases", sentence=too_few)
-    share, required = _measured_share(own), limits.measured
+    share, required = _measured_share(own), SEGMENTER_LIMITS.measured
     other_share, comparison = None, ""
     if other:
         other_share = _measured_share(other)
-        required = max(required, other_share - limits.fewer)
+        required = max(required, other_share - SEGMENTER_LIMITS.fewer)
         comparison = f", {100 * other_share:.0f} % by the active version"
     return Check(
         name=name,
@@ -113,47 +112,47 @@ def _check_measured(own: Films, other: Films, limits: SegmenterLimits) -> Check:
     )
 
 
-def _check_coverage(own: Films, limits: SegmenterLimits) -> Check:
+def _check_coverage(own: Films) -> Check:
     """Whether intervals of the ratio contain what they promise: not significantly fewer true ratios than that."""
     name = "intervals of the ratio"
     measured = [film for film in own if film.ratio is not None]
-    too_few = _describe_too_few(measured, limits)
+    too_few = _describe_too_few(measured)
     if too_few:
         return Check(name=name, status="not enough cases", sentence=too_few)
     covered = [_error(film) <= film.half_width for film in measured]
     figure = _mean_figure(np.array(covered, np.float64), measured)
     return Check(
         name=name,
-        status=pass_or_fail(figure.high is not None and figure.high >= limits.coverage),
+        status=pass_or_fail(figure.high is not None and figure.high >= SEGMENTER_LIMITS.coverage),
         sentence=f"They contain {format_interval(figure.value, figure.low, figure.high)} of the true ratios, where "
-        f"{limits.coverage:g} are promised.",
-        figures={"coverage": figure.to_json(), "promised": limits.coverage},
+        f"{SEGMENTER_LIMITS.coverage:g} are promised.",
+        figures={"coverage": figure.to_json(), "promised": SEGMENTER_LIMITS.coverage},
     )
 
 
-def _check_dice(structure: str, own: Films, other: Films, limits: SegmenterLimits) -> Check:
+def _check_dice(structure: str, own: Films, other: Films) -> Check:
     name = f"Dice of the {structure.replace('_', ' ')}"
-    too_few = _describe_too_few(own, limits)
+    too_few = _describe_too_few(own)
     if too_few:
         return Check(name=name, status="not enough cases", sentence=too_few)
     own_dice = np.array([film.dice[structure] for film in own])
     if other:
         other_dice = np.array([film.dice[structure] for film in other])
-        return _compare_means(name, own_dice, other_dice, own, limits.dice)
+        return _compare_means(name, own_dice, other_dice, own, SEGMENTER_LIMITS.dice)
     figure = _mean_figure(own_dice, own)
     sentence = (
         f"{format_interval(figure.value, figure.low, figure.high)}; there is no active version to compare with, so it "
-        f"must lie above {limits.least_dice:g}."
+        f"must lie above {SEGMENTER_LIMITS.least_dice:g}."
     )
     return Check(
         name=name,
-        status=pass_or_fail(figure.low is not None and figure.low > limits.least_dice),
+        status=pass_or_fail(figure.low is not None and figure.low > SEGMENTER_LIMITS.least_dice),
         sentence=sentence,
-        figures={"dice": figure.to_json(), "limit": limits.least_dice},
+        figures={"dice": figure.to_json(), "limit": SEGMENTER_LIMITS.least_dice},
     )
 
 
-def _check_ratio_error(own: Films, other: Films, limits: SegmenterLimits) -> Check:
+def _check_ratio_error(own: Films, other: Films) -> Check:
     """On the films that both could measure."""
     name = "error of the ratio"
     both = [
@@ -161,14 +160,14 @@ def _check_ratio_error(own: Films, other: Films, limits: SegmenterLimits) -> Che
         for first, second in zip(own, other, strict=True)
         if first.ratio is not None and second.ratio is not None
     ]
-    too_few = _describe_too_few(both, limits)
+    too_few = _describe_too_few(both)
     if too_few:
         return Check(name=name, status="not enough cases", sentence=too_few)
     films = [first for first, _ in both]
     own_error = np.array([_error(first) for first, _ in both])
     other_error = np.array([_error(second) for _, second in both])
     return _compare_means(
-        name, own_error, other_error, films, limits.ratio_error, less_is_better=True
+        name, own_error, other_error, films, SEGMENTER_LIMITS.ratio_error, less_is_better=True
     )
 
 
@@ -213,12 +212,12 @@ def _negate(value: float | None) -> float | None:
     return None if value is None else -value
 
 
-def _describe_too_few(films: Sequence[object], limits: SegmenterLimits) -> str:
+def _describe_too_few(films: Sequence[object]) -> str:
     """Why these films are too few; empty when they are enough."""
     if not films:
         return "There are no films to compare on."
-    if len(films) < limits.films:
-        return f"{format_count(len(films), 'films')}; at least {limits.films} are needed."
+    if len(films) < SEGMENTER_LIMITS.films:
+        return f"{format_count(len(films), 'films')}; at least {SEGMENTER_LIMITS.films} are needed."
     return ""
 
 

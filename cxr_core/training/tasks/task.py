@@ -12,6 +12,7 @@ from cxr_core.data.film_set import FilmSet
 from cxr_core.training.engine.augment import AugmentationSample
 
 Inputs = Callable[[Tensor], Tensor]
+BATCH_SIZE = 64  # films, where a network only reads
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,13 @@ class Task(Protocol):
         """Measure on validation films. inputs: from what the films hold to what the network takes."""
 
 
-def compute_outputs(network: nn.Module, films: FilmSet, inputs: Inputs, size: int = 64) -> Tensor:
+def compute_outputs(network: nn.Module, films: FilmSet, inputs: Inputs) -> Tensor:
     """The network's outputs for all films, in eval mode: (N, ...) float32 on the CPU."""
     network.eval()
     with torch.inference_mode():
         return torch.cat(
             [
                 network(inputs(torch.from_numpy(grids))).float().cpu()
-                for grids in films.batches(size)
+                for grids in films.batches(BATCH_SIZE)
             ]
         )

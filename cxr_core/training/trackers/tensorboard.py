@@ -56,7 +56,7 @@ class TensorBoard:
         elif isinstance(event, RunBegun | RunFinished) and self._recipe:
             self._write_settings(ended=isinstance(event, RunFinished))
 
-    def add_picture(self, name: str, pixels: np.ndarray, step: int = 0) -> None:
+    def add_picture(self, name: str, pixels: np.ndarray) -> None:
         """Write a picture. pixels: (H, W) or (H, W, 3) uint8."""
         channels = 1 if pixels.ndim == 2 else 3
         _, png = cv2.imencode(".png", pixels if channels == 1 else pixels[..., ::-1])
@@ -66,7 +66,7 @@ class TensorBoard:
             "colorspace": channels,
             "encoded_image_string": png.tobytes(),
         }
-        self._try_to_write(step=step, summary={"value": [{"tag": name, "image": image}]})
+        self._try_to_write(step=0, summary={"value": [{"tag": name, "image": image}]})
 
     def _write_settings(self, ended: bool) -> None:
         """What TensorBoard's HPARAMS page shows: the recipe, and which numbers runs are compared by."""
