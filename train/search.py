@@ -12,9 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_core.errors import RecipeError, SilhouetteError
+from cxr_core.errors import RecipeError
 from cxr_core.presentation.wording import format_count, format_percent
-from cxr_core.workspace.terminal import accept_any_text
 from train.command_line.arguments import (
     DATA,
     DEVICE,
@@ -27,6 +26,7 @@ from train.command_line.arguments import (
     parse_name_or_path,
     parse_path_argument,
 )
+from train.command_line.command import command
 from train.command_line.progress import ProgressBar, report_progress, stop_on_signals
 
 if TYPE_CHECKING:
@@ -41,23 +41,18 @@ if TYPE_CHECKING:
 SPACE = "a TOML file of ranges by field, or the name of a space that ships (default: the recipe's)"
 
 
-def main(arguments: list[str] | None = None) -> int:
+@command("train.search", wrong_recipe=2)
+def main(arguments: list[str] | None = None) -> None:
     """Parse, search, print the results. 2 for a mistake in recipe or space, 3 when something is refused."""
-    accept_any_text()
     given = _create_parser().parse_args(arguments)
     stop = stop_on_signals()
-    try:
-        with report_progress() as progress:
-            search, results = _search(given, progress, stop)
-        if given.write_recipe is not None:
-            _write_recipe(search, results, given.write_recipe)
-    except SilhouetteError as error:
-        print(f"train.search: {error}", file=sys.stderr)
-        return 2 if isinstance(error, RecipeError) else 3
+    with report_progress() as progress:
+        search, results = _search(given, progress, stop)
+    if given.write_recipe is not None:
+        _write_recipe(search, results, given.write_recipe)
     for line in describe_results(search, results):
         print(line, file=sys.stderr)
     print(search.path)
-    return 0
 
 
 def _search(

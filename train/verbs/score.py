@@ -10,9 +10,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from cxr_core.decisions import DECISIONS, DEFAULT_DECISION
-from cxr_core.errors import SettingsError, SilhouetteError
-from cxr_core.workspace.terminal import accept_any_text
+from cxr_core.errors import SettingsError
 from train.command_line.arguments import Parser, parse_name_or_path, parse_path_argument
+from train.command_line.command import command
 from train.command_line.progress import ProgressBar, report_progress, stop_on_signals
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ DATA = (
 ON = "local (default), or the address of a Ray cluster: ray://HOST:PORT, HOST:PORT or auto"
 
 
-def main(arguments: list[str] | None = None) -> int:
+@command("cxr_core score")
+def main(arguments: list[str] | None = None) -> None:
     """Parse, score, print the folder. 2 for bad arguments, 3 when nothing can be scored."""
-    accept_any_text()
     parser = _create_parser()
     given = parser.parse_args(arguments)
     stop = stop_on_signals()
@@ -39,32 +39,27 @@ def main(arguments: list[str] | None = None) -> int:
         prevalence = spread_prevalence([parse_prevalence(text) for text in given.prevalence])
     except SettingsError as error:
         parser.error(f"argument --prevalence: {error}")
-    try:
-        with report_progress() as progress:
+    with report_progress() as progress:
 
-            def tell(scoring: ScoringProgress) -> None:
-                if isinstance(progress, ProgressBar):
-                    progress("reading films", scoring.done, scoring.total, scoring.describe())
-                else:
-                    progress("reading films", scoring.done, scoring.total)
+        def tell(scoring: ScoringProgress) -> None:
+            if isinstance(progress, ProgressBar):
+                progress("reading films", scoring.done, scoring.total, scoring.describe())
+            else:
+                progress("reading films", scoring.done, scoring.total)
 
-            options = ScoringOptions(
-                decision=given.decision,
-                prevalence=prevalence,
-                on=given.on,
-                resume=given.resume,
-                leave_out_missing=given.leave_out_missing,
-                films_per_shard=given.films_per_shard,
-                stop=stop,
-                tell=tell,
-            )
-            counts = score_archive(given.data, given.out, options)
-    except SilhouetteError as error:
-        print(f"cxr_core score: {error}", file=sys.stderr)
-        return 3
+        options = ScoringOptions(
+            decision=given.decision,
+            prevalence=prevalence,
+            on=given.on,
+            resume=given.resume,
+            leave_out_missing=given.leave_out_missing,
+            films_per_shard=given.films_per_shard,
+            stop=stop,
+            tell=tell,
+        )
+        counts = score_archive(given.data, given.out, options)
     print(describe_counts(counts), file=sys.stderr)
     print(given.out)
-    return 0
 
 
 def _create_parser() -> argparse.ArgumentParser:
