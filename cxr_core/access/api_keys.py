@@ -93,8 +93,11 @@ def list_keys() -> tuple[ApiKey, ...]:
         return read_record_file(path, ApiKeys).keys
     except FileNotFoundError:
         return ()
-    except OSError as error:
-        raise RecordError(f"{printable(path)} cannot be read: {error.strerror or error}") from error
+    except (OSError, RecordError) as error:
+        raise RecordError(
+            f"access/{FILE} of the workspace cannot be read ({getattr(error, 'strerror', None) or error}). Put a copy "
+            "of it back; until then no program may use the service"
+        ) from error
 
 
 def find_client(secret: str) -> Actor:

@@ -83,7 +83,10 @@ def test_a_key_opens_where_its_day_cannot_be_written(
 def test_damaged_keys_let_nobody_in(keys_file: Path, content: str) -> None:
     secret = add_key("pacs-router").secret
     keys_file.write_text(content)
-    with pytest.raises(RecordError, match=r"keys\.json"):
+    with pytest.raises(
+        RecordError,
+        match=r"access/keys\.json of the workspace cannot be read.*Put a copy of it back",
+    ):
         find_client(secret)
 
 
