@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from cxr_core.errors import RunError, ScaleError, SilhouetteError, TrainingStopped
+from cxr_core.errors import Cancelled, RunError, ScaleError, SilhouetteError, TrainingStopped
 from cxr_core.scale.cluster import connect_to_cluster, require_package
 from cxr_core.training.fit import FitOptions, fit, resume
 from cxr_core.training.recipe.recipe import Recipe
@@ -201,8 +201,9 @@ def find_own_error(error: Exception) -> SilhouetteError | None:
             getattr(failure, "cause", None),
             getattr(failure, "__cause__", None),
         ):
-            if isinstance(cause, TrainingStopped):
-                return TrainingStopped(str(cause))
+            for kind in (TrainingStopped, Cancelled):
+                if isinstance(cause, kind):
+                    return kind(str(cause))
             if isinstance(cause, SilhouetteError):
                 return RunError(str(cause))
     return None
