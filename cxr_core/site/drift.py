@@ -17,8 +17,8 @@ from cxr_core.reading.site_profile import SiteCalibration
 from cxr_core.site.validation_scores import FindingScores
 from cxr_core.site.watching import BIN_WIDTH, HIGHEST_BIN, LOWEST_BIN, FindingCounts
 
-SIGNIFICANCE = 0.01
-CRITICAL = 1.628  # of Kolmogorov's distribution, for this significance. Source: Smirnov 1948, Ann. Math. Stat. 19:279
+# Of Kolmogorov's distribution, for a significance of 0.01. Source: Smirnov 1948, Ann. Math. Stat. 19:279.
+CRITICAL = 1.628
 POWER_Z = 1.282  # of the normal distribution, for a power of 90 %
 SHIFT = 1.0  # log-odds by which films without the finding move, for which the number of films needed is stated
 MOST_FILMS = 100_000  # beyond it the number needed is not stated

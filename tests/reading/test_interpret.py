@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from cxr_core.errors import SettingsError
-from cxr_core.film.preprocess import InputSpec, Placement
 from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.known_findings import LocalFinding
@@ -16,8 +15,6 @@ from cxr_core.reading.interpret import AGE_UNKNOWN, interpret
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.results import Examination, ModelOutput
 from tests.tiny import tiny_card
-
-PLACEMENT = Placement.fit((80, 80), InputSpec(side=64))
 
 
 def points(**thresholds: float) -> tuple[OperatingPoint, ...]:
