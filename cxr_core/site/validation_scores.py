@@ -16,6 +16,7 @@ from cxr_core.errors import DataError, ModelError, RecordError
 from cxr_core.models.card import VALIDATION_SCORES, Calibration, ModelCard
 from cxr_core.workspace.json_files import write_json
 from cxr_core.workspace.json_record import Count, JsonRecord, read_record_file
+from cxr_core.workspace.paths import printable
 
 MOST_QUANTILES = 256  # which move a distribution function by 1/512 at most
 DIGITS = 4  # of logits
@@ -112,7 +113,10 @@ def read_validation_scores(folder: Path, card: ModelCard) -> ValidationScores:
             "validation films; make it with --write-scores and the data that the model was trained on"
         ) from error
     except (OSError, RecordError) as error:
-        raise ModelError(f"{folder / VALIDATION_SCORES} cannot be read: {error}") from error
+        raise ModelError(
+            f"{printable(folder / VALIDATION_SCORES)} cannot be read ({error}); make it anew with --write-scores and "
+            "the data that the model was trained on"
+        ) from error
     if scores.weights_sha256 != card.weights_sha256:
         raise ModelError(
             f"{VALIDATION_SCORES} of {card.model} {card.version} was made with other weights; make it anew"

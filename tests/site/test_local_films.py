@@ -9,6 +9,7 @@ from cxr_core.data.cache.worker import hash_pixels
 from cxr_core.errors import DataError, ModelError
 from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.film.radiograph import Radiograph
+from cxr_core.models.card import VALIDATION_SCORES
 from cxr_core.reading.results import Examination, ModelOutput
 from cxr_core.site.learnt_films import LearntFilms, read_learnt_films, write_learnt_films
 from cxr_core.site.local_films import (
@@ -17,6 +18,7 @@ from cxr_core.site.local_films import (
     score_examination,
     select_films,
 )
+from cxr_core.site.validation_scores import read_validation_scores
 from tests.site.simulated import CARD, FINDING
 
 A, B = "a" * 64, "b" * 64
@@ -127,3 +129,9 @@ def test_learnt_films_are_kept_beside_the_weights(tmp_path):
     (tmp_path / "learnt_films.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(ModelError, match="cannot be read"):
         read_learnt_films(tmp_path)
+
+
+def test_damaged_validation_scores_are_told_with_the_file_and_what_to_do(tmp_path):
+    (tmp_path / VALIDATION_SCORES).write_bytes(b"\xff\xfe")
+    with pytest.raises(ModelError, match=r"validation_scores.json cannot be read.*--write-scores"):
+        read_validation_scores(tmp_path, CARD)
