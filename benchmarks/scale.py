@@ -1,4 +1,4 @@
-"""What a film of an archive costs: processor time to decode it, to look at it and to read it, bytes read and written.
+"""What a film of an archive costs, and one of a training epoch: processor time, bytes read and written.
 
 Processor time of one core, which other work on the machine changes little; docs/scale.md makes its cost model from it.
 """
@@ -6,24 +6,36 @@ Processor time of one core, which other work on the machine changes little; docs
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from benchmarks.reading import png
 from benchmarks.table import Row
+from benchmarks.training import random_films
+from cxr_core.data.film_set import FilmSet
 from cxr_core.decisions import DEFAULT_DECISION
 from cxr_core.film.decoding.decode import decode_film
 from cxr_core.film.quality import find_quality_flags
 from cxr_core.film.radiograph import Radiograph
+from cxr_core.models.networks.initialise import initialise_network
 from cxr_core.reading.reader import Reader
 from cxr_core.scale.scoring.film_files import FilmFile
 from cxr_core.scale.scoring.local_reader import RowMaker
 from cxr_core.scale.scoring.scoring_folder import ScoringFolder, describe_scoring
+from cxr_core.training.engine.distributed import DistributedContext
+from cxr_core.training.engine.trainer import Trainer
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.recipe.recipe_file import load_named_recipe
+from cxr_core.training.runs.events import ignore_event
 
 FILMS, ROUNDS = 16, 4
+TRAINED = ("pneumonia-children", "pneumonia-resnet50")  # recipes
+EPOCH_FILMS = 64  # and a quarter as many validation films
 # A trial run: whether this part still works, at a size that says nothing about speed.
-TRIAL = {"FILMS": 2, "ROUNDS": 1}
+TRIAL = {"FILMS": 2, "ROUNDS": 1, "TRAINED": ("pneumonia-cnn-grey",), "EPOCH_FILMS": 8}
 
 
 def rows() -> list[Row]:
@@ -37,7 +49,7 @@ def rows() -> list[Row]:
     with Reader.installed() as reader:
         table += network_rows(reader, films)
         table += shard_rows(reader, files)
-    return table
+    return table + [row for name in TRAINED for row in training_rows(name)]
 
 
 def network_rows(reader: Reader, films: list[Radiograph]) -> list[Row]:
@@ -87,6 +99,35 @@ def shard_rows(reader: Reader, files: list[bytes]) -> list[Row]:
         row = per_film("interpretation, row and Parquet file", write)
         size = folder.list_shards()[0].stat().st_size / FILMS / 1e3
     return [row, Row(f"bytes of a film in a Parquet file of {FILMS}", size, "kB", "")]
+
+
+def training_rows(name: str) -> list[Row]:
+    """Processor time of an epoch of a recipe on random films, with one thread and with two."""
+    recipe = replace(load_named_recipe(name), epochs=1)
+    splits = {
+        split: random_films(films, seed, recipe.input_side)
+        for seed, (split, films) in enumerate(
+            {"train": EPOCH_FILMS, "val": EPOCH_FILMS // 4}.items()
+        )
+    }
+    table, threads = [], torch.get_num_threads()
+    for count in (1, 2):
+        torch.set_num_threads(count)
+        seconds = min(epoch_s(recipe, splits) for _ in range(2))  # the first is slower
+        what = f"{name}: processor time of an epoch of 1,000 films, threads: {count}"
+        table.append(Row(what, 1000 * seconds / EPOCH_FILMS, "s", ""))
+    torch.set_num_threads(threads)
+    return table
+
+
+def epoch_s(recipe: Recipe, splits: dict[str, FilmSet]) -> float:
+    """Processor time of a training of one epoch with its validation, from random weights."""
+    network = initialise_network(recipe.architecture_arguments(1), "scratch", 0).network
+    context = DistributedContext(torch.device("cpu"))
+    trainer = Trainer(recipe, network, splits, context, None, ignore_event)
+    began = time.process_time()
+    trainer.run()
+    return time.process_time() - began
 
 
 def per_film(what: str, action: Callable[[], object]) -> Row:

@@ -179,8 +179,7 @@ def head_only(device: torch.device) -> Row:
     )
 
 
-def random_films(count: int, seed: int) -> FilmSet:
-    side = RECIPE.input_side
+def random_films(count: int, seed: int, side: int = RECIPE.input_side) -> FilmSet:
     grids = np.random.default_rng(seed).integers(0, 256, (count, side, side), np.uint8)
     return FilmSet.from_grids(grids, (np.arange(count) % 2).astype(np.float32)[:, None])
 
