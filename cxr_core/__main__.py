@@ -59,6 +59,7 @@ PROGRAMS = {
     "train": ("train.fit", "train a model from a recipe"),
     "evaluate": ("train.evaluate", "measure a model on a split of a dataset"),
     "score": ("train.verbs.score", "read an archive of films into Parquet files"),
+    "ray-job": ("train.verbs.ray_job", "carry out a command on a Ray cluster"),
     "publish": ("train.publish", "install the model of a run, through the gate"),
     "export": ("train.verbs.export", "make a model's network faster on a CPU, checked on films"),
     "node": ("train.node", "receive films from a PACS, read them and send the results back"),

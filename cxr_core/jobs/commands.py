@@ -1,5 +1,6 @@
 """Builds the command lines of jobs. No other module of the core names a command of `train`."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -16,11 +17,26 @@ AVERAGE, CROSS_VALIDATE, SEARCH = "train.average", "train.cross_validate", "trai
 SPACE = "space.toml"  # of a search, beside its recipe
 SCORE = "train.verbs.score"
 SCORES = "scores"  # of a scoring, in the job's folder
+RAY_JOB = "train.verbs.ray_job"
+JOBS_ON = "CXR_JOBS_ON"  # the job server of a Ray cluster, on which jobs are carried out
+JOBS_CORES = "CXR_JOBS_CORES"  # that each of them takes there
 SEVERAL_PROCESSES = "torch.distributed.run"
 
 
 def build_job_command(folder: Path, request: SubmittedTraining | EvaluationRequest) -> list[str]:
-    """The command that carries out a job: program and arguments."""
+    """The command that carries out a job: program and arguments.
+
+    With $CXR_JOBS_ON it hands the job's work to a Ray cluster and follows it there.
+    """
+    command = _build_local_command(folder, request)
+    server = os.environ.get(JOBS_ON)
+    if not server:
+        return command
+    cores = f"--cores={os.environ.get(JOBS_CORES) or 1}"
+    return [sys.executable, "-m", RAY_JOB, cores, server, "--", *command[2:]]
+
+
+def _build_local_command(folder: Path, request: SubmittedTraining | EvaluationRequest) -> list[str]:
     if isinstance(request, ScoringRequest):
         command = [sys.executable, "-m", SCORE, f"--out={folder / SCORES}", "--resume"]
         return [*command, *(f"--data={name}" for name in request.data)]

@@ -31,6 +31,9 @@ from cxr_core.workspace.process_id import (
     die_with_parent,
 )
 
+# Of a command on a cluster: the folder of the job that it carries out. The process of the job follows it from here, and
+# that alone sends the heartbeat.
+WATCHED_JOB = "CXR_WATCHED_JOB"
 INTERVAL_S = 2.0
 EVENT_INTERVAL_S = 0.5
 
@@ -93,7 +96,7 @@ class Heartbeat:
         run = self._resumed
         if run is None and isinstance(event, RunBegun):
             run = Path(event.run)
-        if run is None:
+        if run is None or WATCHED_JOB in os.environ:
             return
         remove_unfinished(run / run_files.JOB_FOLDER)
         files.remove_records(

@@ -48,12 +48,7 @@ def connect_to_cluster(address: str, purpose: str) -> Iterator[ModuleType]:
     ray = require_package("ray", purpose)
     if address not in (HERE, "auto"):
         _require_listener(address)
-    environment = {
-        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).strip(":"),
-        "CXR_WORKSPACE": os.path.abspath(workspace()),
-        "OMP_NUM_THREADS": "1",
-        **{name: os.environ[name] for name in FORWARDED if name in os.environ},
-    }
+    environment = build_node_environment() | {"OMP_NUM_THREADS": "1"}
     try:
         with _keep_stop_handler():
             ray.init(
@@ -69,6 +64,15 @@ def connect_to_cluster(address: str, purpose: str) -> Iterator[ModuleType]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def build_node_environment() -> dict[str, str]:
+    """The environment variables with which every node runs this program as this machine does."""
+    return {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).strip(":"),
+        "CXR_WORKSPACE": os.path.abspath(workspace()),
+        **{name: os.environ[name] for name in FORWARDED if name in os.environ},
+    }
 
 
 @contextmanager

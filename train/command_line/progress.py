@@ -5,17 +5,19 @@ A bar for people, JSON lines with a heartbeat for the job that runs the command;
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from tqdm import tqdm
 
-from cxr_core.jobs.heartbeat import EventLog, Heartbeat, find_own_job
+from cxr_core.jobs.heartbeat import WATCHED_JOB, EventLog, Heartbeat, find_own_job
 from cxr_core.presentation.wording import format_count, format_duration
 from cxr_core.training.runs import run_files
 from cxr_core.training.runs.events import (
@@ -164,15 +166,18 @@ def create_event_display(bar: ProgressBar) -> Report:
 def report_progress() -> Iterator[StageProgress]:
     """A callback for (stage, done, total) while the block runs.
 
-    Of a command that is a job it writes JSON lines into the job's folder and sends the job's heartbeat; of a command in
-    a shell it draws a bar.
+    Of a command that is a job it writes JSON lines into the job's folder and sends the job's heartbeat, unless another
+    process does that while the command runs on a cluster; of a command in a shell it draws a bar.
     """
-    job = find_own_job()
-    if job is None:
+    job, watched = find_own_job(), os.environ.get(WATCHED_JOB)
+    if job is None and not watched:
         with ProgressBar() as bar:
             yield bar
         return
-    events = EventLog(job / run_files.JOB_FOLDER / run_files.RUN_PROGRESS)
+    events = EventLog((job or Path(watched or "")) / run_files.JOB_FOLDER / run_files.RUN_PROGRESS)
+    if job is None:
+        yield _report_to(events.write)
+        return
     with Heartbeat(events.write) as heartbeat:
         yield _report_to(heartbeat.report)
 
