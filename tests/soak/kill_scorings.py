@@ -1,9 +1,9 @@
-"""Kills scorings of real films: `python -m tests.soak.kill_scorings [--films N] [--count KILLS] [--seed S] [--ray]`.
+"""Kills scorings: `python -m tests.soak.kill_scorings [--films N] [--count KILLS] [--seed S] [--ray] [--drawn]`.
 
 A folder of films is scored; the command, one of its decoders or, with --ray, a worker or a node of a cluster of three
 nodes on this machine is killed at random moments. Each time the scoring goes on with --resume; at last every film must
-have one row, with the numbers that `read --json` gives for it. Needs the films of $CXR_REAL_DATA, or beside the
-repository.
+have one row, with the numbers that `read --json` gives for it. The films are those of $CXR_REAL_DATA, or beside the
+repository, read by the models that ship; with --drawn they are drawn and read by one tiny model, which is quicker.
 """
 
 import argparse
@@ -20,14 +20,19 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import cv2
+import numpy as np
 import psutil
 
-from tests.scale.scoring.bench import read_rows, without_times
+from cxr_core.models.registry.active_version import list_active_versions, retire_model
+from tests.scale.local_cluster import NODE, list_workers, start_cluster
+from tests.scale.scoring.bench import draw_films, read_rows, without_times
+from tests.tiny import tiny_model
 
 ROOT = Path(__file__).parents[2]
 FILMS = "nih_pneumonia_256/images"
+DRAWN = 40  # films that are drawn; the others are these, shifted
 TOLERANCE = 1e-4  # the last digits depend on which films share a forward pass
-NODE = {"num_cpus": 1, "object_store_memory": 200 << 20}
 
 
 class Scoring:
@@ -90,12 +95,7 @@ class Killer:
         return self._kill_one(psutil.Process(command.pid).children(recursive=True))
 
     def _kill_worker(self, command: subprocess.Popen[bytes]) -> bool:
-        workers = [
-            process
-            for process in psutil.process_iter(["cmdline"])
-            if any(word.startswith("ray::Film") for word in process.info["cmdline"] or ())
-        ]
-        return self._kill_one(workers)
+        return self._kill_one(list_workers("Film"))
 
     def _kill_node(self, command: subprocess.Popen[bytes]) -> bool:
         node = self.chance.choice(sorted(self.cluster.worker_nodes, key=str))
@@ -118,12 +118,18 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pause", type=float, default=20.0, help="most seconds between two kills")
     parser.add_argument("--ray", action="store_true", help="on a Ray cluster of this machine")
+    parser.add_argument("--drawn", action="store_true", help="drawn films and a tiny model")
     given = parser.parse_args()
     data = Path(os.environ.get("CXR_REAL_DATA", ROOT.parent / "shared" / "data")) / FILMS
-    cluster = start_cluster() if given.ray else None
+    cluster = start_cluster(3) if given.ray else None
     try:
         with tempfile.TemporaryDirectory() as home:
-            films = link_films(data, Path(home) / "films", given.films)
+            films = Path(home) / "films"
+            if given.drawn:
+                draw_shifted_films(films, given.films)
+                install_tiny_model(Path(home) / "workspace")
+            else:
+                link_films(data, films, given.films)
             scoring = Scoring(films, Path(home), cluster.address if cluster else "")
             killer = Killer(Random(given.seed), cluster)
             disturb(scoring, killer, given.count, given.pause)
@@ -138,23 +144,28 @@ def main() -> int:
     return 1 if violations else 0
 
 
-def start_cluster() -> Any:
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    from ray.cluster_utils import Cluster
-
-    head = {**NODE, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    for _ in range(2):
-        cluster.add_node(**NODE)
-    return cluster
-
-
-def link_films(data: Path, folder: Path, count: int) -> Path:
-    """A folder with links to the first films of some data."""
+def link_films(data: Path, folder: Path, count: int) -> None:
+    """Make a folder with links to the first films of some data."""
     folder.mkdir()
     for film in sorted(data.rglob("*.png"))[:count]:
         (folder / film.name).symlink_to(film)
-    return folder
+
+
+def draw_shifted_films(folder: Path, count: int) -> None:
+    """Draw a few films, and make the others by shifting these, which is much quicker."""
+    draw_films(folder, min(DRAWN, count))
+    drawn = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in sorted(folder.iterdir())]
+    for number in range(DRAWN, count):
+        shift, place = divmod(number, DRAWN)
+        cv2.imwrite(str(folder / f"shifted-{number}.png"), np.roll(drawn[place], shift, axis=1))
+
+
+def install_tiny_model(workspace: Path) -> None:
+    """Put one tiny model into a workspace, in the place of those that ship."""
+    os.environ["CXR_WORKSPACE"] = str(workspace)
+    for shipped in list_active_versions():
+        retire_model(shipped.folder.parent.name, "the films are read with a tiny model")
+    tiny_model(workspace / "models")
 
 
 def disturb(scoring: Scoring, killer: Killer, kills: int, pause_s: float) -> None:

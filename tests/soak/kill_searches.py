@@ -1,7 +1,8 @@
-"""Kills searches for settings: `python -m tests.soak.kill_searches [--trials N] [--count KILLS] [--workers W]`.
+"""Kills searches for settings: `python -m tests.soak.kill_searches [--trials N] [--count KILLS] [--ray]`.
 
-Processes of one search train a tiny recipe; one of them is killed at random moments and started again. At last every
-trial must have ended once, with settings of its own, and every epoch of its run must be there once.
+Processes of one search train a tiny recipe; one of them is killed at random moments and started again. With --ray one
+process has a cluster of two nodes on this machine work on the search, and it or a worker of the cluster is killed. At
+last every trial must have ended once, with settings of its own, and every epoch of its run must be there once.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from cxr_core.scale.search.search_folder import SearchFolder
 from cxr_core.training.recipe.recipe_file import format_recipe
 from cxr_core.training.runs.run_folder import RunFolder
 from tests.lit_films import lit_films
+from tests.scale.local_cluster import list_workers, start_cluster
 from tests.training.sweeps.test_seeds import TINY
 
 ROOT = Path(__file__).parents[2]
@@ -43,39 +45,56 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2, help="processes of the search")
     parser.add_argument("--pause", type=float, default=20.0, help="most seconds between two kills")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--ray", action="store_true", help="on a Ray cluster of this machine")
     given = parser.parse_args()
+    cluster = start_cluster(2) if given.ray else None
+    try:
+        return disturb(given, cluster.address if cluster else "local")
+    finally:
+        if cluster is not None:
+            cluster.shutdown()
+
+
+def disturb(given: argparse.Namespace, address: str) -> int:
+    """The same on a cluster, or on this machine."""
     chance = Random(given.seed)
+    count = 1 if given.ray else given.workers
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
         lit_films(home / "data", side=40, train=40, test=4)
         (home / "tiny.toml").write_text(format_recipe(replace(TINY, epochs=4)))
         (home / "space.toml").write_text(SPACE)
         start(home, 1).wait()  # the search exists, so that all others join it
-        workers = [start(home, given.trials) for _ in range(given.workers)]
-        kills = 0
+        workers = [start(home, given.trials, address) for _ in range(count)]
+        kills: Counter[str] = Counter()
         for _ in range(given.count):
             time.sleep(chance.uniform(1, given.pause))
-            place = chance.randrange(given.workers)
-            kills += workers[place].poll() is None
+            on_cluster = list_workers("work_on_node") if given.ray else []
+            if on_cluster and chance.random() < 0.5:
+                chance.choice(on_cluster).kill()
+                kills["of workers"] += 1
+                continue
+            place = chance.randrange(count)
+            kills["of the command"] += workers[place].poll() is None
             workers[place].kill()
             workers[place].wait()
-            workers[place] = start(home, given.trials)
+            workers[place] = start(home, given.trials, address)
         statuses = [worker.wait() for worker in workers]
         statuses.append(start(home, given.trials).wait())
         violations = find_violations(home / "workspace" / "searches" / "tiny-search", given.trials)
-    print(f"{kills} kills, statuses {statuses}, {len(violations)} violations")
+    print(f"kills {dict(kills)}, statuses {statuses}, {len(violations)} violations")
     print("\n".join(violations))
     return 1 if violations or any(statuses) else 0
 
 
-def start(home: Path, trials: int) -> subprocess.Popen[bytes]:
+def start(home: Path, trials: int, address: str = "local") -> subprocess.Popen[bytes]:
     """One process of the search."""
     command = [sys.executable, "-m", "train.search", str(home / "tiny.toml")]
     command += [f"--data={home / 'data'}", f"--space={home / 'space.toml'}", f"--trials={trials}"]
     environment = {"CXR_WORKSPACE": str(home / "workspace"), "OMP_NUM_THREADS": "1"}
     with (home / "output.txt").open("ab") as output:
         return subprocess.Popen(
-            [*command, "--device=cpu"],
+            [*command, "--device=cpu", f"--on={address}"],
             cwd=ROOT,
             env=os.environ | environment,
             stdout=output,

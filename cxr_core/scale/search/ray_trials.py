@@ -31,12 +31,14 @@ def work_on_cluster(
     storage: the URL of the study's database; empty for the search's own journal. Raises ScaleError where there is no
     cluster or its processes end again and again, Cancelled when asked to stop, and what a trial raises.
     """
+    ends, ended = 0, count_ended(study)
+    if ended >= wanted:  # nothing is worth a minute in which workers start
+        return
     with connect_to_cluster(address, PURPOSE) as ray:
         work = ray.remote(work_on_node).options(num_cpus=1, max_retries=0)
         arguments = (study.search.path, wanted, storage, options.device)
-        count = min(wanted, max(1, int(ray.cluster_resources().get("CPU", 1))))
+        count = min(wanted - ended, max(1, int(ray.cluster_resources().get("CPU", 1))))
         running = [work.remote(*arguments) for _ in range(count)]
-        ends, ended = 0, count_ended(study)
         while running:
             done, running = ray.wait(running, num_returns=1, timeout=WAIT_S)
             tell(count_ended(study), wanted)
