@@ -18,6 +18,7 @@ from cxr_core.feedback.review.dataset_review import create_review, fill_from_eva
 from cxr_core.feedback.review.queue import list_queue
 from cxr_core.feedback.verdicts import current_verdicts
 from pages.components.review.page_state import ReviewPageState
+from pages.components.review.reading import CaseReview
 from tests.feedback.bench import draw_film, hash_of, judge, write_dataset
 from tests.feedback.evaluations import write_evaluation
 from tests.pages.app_bench import button_labels, find_button, open_page, table_rows, visible_text
@@ -167,6 +168,23 @@ def test_the_last_verdict_is_undone_and_its_film_shown_again(
     assert current_verdicts(first.film, register_reader("Ada").id) == {}
     press(app, "Pass over")
     assert app.session_state["review_page"].case.film != first.film
+
+
+def test_a_key_that_reaches_buttons_of_the_case_before_judges_nothing(
+    app: AppTest, dataset: Dataset, workspace: Path
+) -> None:
+    """The browser has the buttons of both cases for a moment, and a key presses both."""
+    project = create_review("Round 1", dataset, ["pneumonia"])
+    fill(project, dataset, workspace)
+    start(app)
+    state, ada = app.session_state["review_page"], register_reader("Ada")
+    before = CaseReview(state, project, ada, state.case)
+    press(app, "Suspected")
+    assert state.case.film != before.case.film
+    before.rows.actions.undo("pneumonia")
+    assert current_verdicts(before.case.film, ada.id)["pneumonia"].answer == "suspected"
+    before.rows.actions.give("pneumonia", "not_suspected", None)
+    assert current_verdicts(before.case.film, ada.id)["pneumonia"].answer == "suspected"
 
 
 def test_with_read_first_label_and_answer_come_after_the_verdict(

@@ -137,7 +137,12 @@ class VerdictPanel:
                 offer_keeping(self.state, self.keeper, self.film, compressed=self.entry.compressed)
 
     def _give(self, finding: str, answer: Answer, comment: str | None) -> None:
-        """Give a verdict as a row asks for; the keys go on to the next finding without one."""
+        """Give a verdict as a row asks for; the keys go on to the next finding without one.
+
+        A key also presses buttons of the film before until they are gone: that one is not judged.
+        """
+        if self.state.chosen_key not in (None, self.film.key):
+            return
         given, ends = self.verdicts.current.get(finding), self.state.edited_ends.get(self.film.key)
         judgement = NewJudgement(
             finding=finding,
@@ -152,6 +157,8 @@ class VerdictPanel:
         self.state.feedback.active.pop(self.film.key, None)
 
     def _undo_finding(self, finding: str) -> None:
+        if self.state.chosen_key not in (None, self.film.key):
+            return
         self.keeper.undo(self.film, finding)
         self._choose_finding(finding)
 

@@ -84,6 +84,9 @@ def _settle(
     why_key: str,
 ) -> None:
     require_role(Role.RESEARCHER, "adjudication")
+    # Somebody may have settled it, or a key pressed a button of the dispute before, which was about to go.
+    if dispute not in list_disputes(project, reader.id, MOST_COUNTED):
+        return
     adjudicate(
         project, dispute.film, dispute.finding, reader.id, answer, field_text(why_key).strip()
     )

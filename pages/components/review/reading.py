@@ -176,6 +176,8 @@ class CaseReview:
 
     def _give(self, finding: str, answer: Answer, comment: str | None) -> None:
         """Keep a verdict; where nothing is hidden, the next case comes at once."""
+        if not self._is_displayed:
+            return
         given = self.verdicts.current.get(finding)
         why = field_text(self._why_key).strip()
         judgement = Given(
@@ -210,7 +212,17 @@ class CaseReview:
         self.state.judged.append((self.case.film, finding))
 
     def _take_back(self, finding: str) -> None:
-        self._undo(self.case.film, finding)
+        if self._is_displayed:
+            self._undo(self.case.film, finding)
+
+    @property
+    def _is_displayed(self) -> bool:
+        """Whether it is the case on display: a key also presses buttons of the one before until they are gone."""
+        shown = self.state.case
+        return shown is not None and (shown.film, shown.finding) == (
+            self.case.film,
+            self.case.finding,
+        )
 
     def _undo_last(self) -> None:
         """Take back the verdict that was given last, and show its film."""
