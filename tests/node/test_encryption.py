@@ -55,7 +55,8 @@ def associate(bench: Bench, folder: Path, own: str = "") -> Iterator[Association
     if own:
         context.load_cert_chain(folder / f"{own}.pem", folder / f"{own}.key")
     entity = ApplicationEntity(PEER)
-    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = WITHIN_S
+    entity.connection_timeout = entity.acse_timeout = WITHIN_S
+    entity.dimse_timeout = entity.network_timeout = WITHIN_S
     association = entity.associate(
         "127.0.0.1",
         bench.receiver.port,
