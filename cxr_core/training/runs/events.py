@@ -5,7 +5,7 @@ One JSON object per event; its `event` names the class. Version 0.1 wrote the sa
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, get_args
 
 from pydantic import Field
 
@@ -178,22 +178,7 @@ CALIBRATING = "calibrating and choosing thresholds"
 WRITING_MODEL = "writing the model"
 WRITING = (WRITING_CHECKPOINT, WRITING_MODEL)  # a slow disk may hold up the heartbeat meanwhile
 
-CLASSES: dict[str, type[Event]] = {
-    kind.NAME: kind
-    for kind in (
-        PreparationProgress,
-        RunBegun,
-        RunResumed,
-        FeaturesCaching,
-        StageBegun,
-        StepDone,
-        EpochDone,
-        TrackingEnded,
-        RunFinished,
-        RunStopped,
-        RunFailed,
-    )
-}
+CLASSES: dict[str, type[Event]] = {kind.NAME: kind for kind in get_args(Event)}
 
 
 def event_to_json(event: Event) -> JsonObject:
