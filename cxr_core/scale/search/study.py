@@ -69,26 +69,12 @@ class OptunaStudy:
         self._study = self._open(url if search.record.database else "")
 
     def _open(self, url: str) -> Any:
-        optuna = self._optuna
-        storage: Any = url
-        if not url:
-            backend = optuna.storages.journal.JournalFileBackend(str(self.search.journal))
-            storage = optuna.storages.JournalStorage(backend)
         sqlalchemy = require_package("sqlalchemy.exc", PURPOSE)
-        optuna_errors = (optuna.exceptions.OptunaError, sqlalchemy.SQLAlchemyError)
+        optuna_errors = (self._optuna.exceptions.OptunaError, sqlalchemy.SQLAlchemyError)
+        damage = (LookupError, TypeError, AssertionError)  # Optuna checks no line of a journal
         try:
-            return optuna.create_study(
-                storage=storage,
-                study_name=self.search.name,
-                direction="maximize",
-                load_if_exists=True,
-                pruner=optuna.pruners.HyperbandPruner(
-                    min_resource=1,
-                    max_resource=self.search.recipe.epochs,
-                    reduction_factor=REDUCTION,
-                ),
-            )
-        except (*optuna_errors, ImportError, OSError, ValueError) as error:
+            return self._load_or_create(url or self._read_journal())
+        except (*optuna_errors, *damage, ImportError, OSError, ValueError) as error:
             first = (str(error) or type(error).__name__).splitlines()[0]
             reason = f"{type(error).__name__}: {first:.200}"
             if not url:
@@ -100,6 +86,25 @@ class OptunaStudy:
                 f"the study cannot be opened ({reason}). Give a URL such as postgresql://HOST/NAME whose driver is "
                 "installed, or leave --storage out"
             ) from error
+
+    def _read_journal(self) -> Any:
+        storages = self._optuna.storages
+        return storages.JournalStorage(
+            storages.journal.JournalFileBackend(str(self.search.journal))
+        )
+
+    def _load_or_create(self, storage: Any) -> Any:
+        return self._optuna.create_study(
+            storage=storage,
+            study_name=self.search.name,
+            direction="maximize",
+            load_if_exists=True,
+            pruner=self._optuna.pruners.HyperbandPruner(
+                min_resource=1,
+                max_resource=self.search.recipe.epochs,
+                reduction_factor=REDUCTION,
+            ),
+        )
 
     @property
     def trials(self) -> list[Any]:

@@ -203,3 +203,16 @@ def test_a_folder_in_the_place_of_a_searchs_record_is_told(workspace):
     (search.path / RECORD).mkdir()
     with pytest.raises(ScaleError, match=r"tiny holds no search that can be read.*put a copy"):
         load_results(search.name)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xd3\xff", b"{}\n", b'{"op_code": 99}\n', b"[5]\n", b'{"op_code": "x"\n']
+)
+def test_a_damaged_journal_is_told_with_the_file_and_what_to_do(workspace, content, capsys):
+    search = new_search(workspace)
+    search.journal.write_bytes(content)
+    assert search_command(["--resume", search.name, "--trials", "3"]) == 3
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    assert "journal.log cannot be read" in error
+    assert "put a copy back" in error
