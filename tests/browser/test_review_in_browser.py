@@ -9,16 +9,19 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, TimeoutError, expect
 
+from cxr_core.data.registry import find_dataset
 from cxr_core.evaluation.store.catalogue import load_record
 from cxr_core.evaluation.store.loaded import load_evaluation
 from cxr_core.feedback.adjudication import list_disputes
-from cxr_core.feedback.films import find_film, list_project_films
+from cxr_core.feedback.films import find_film, keep_film, list_project_films
 from cxr_core.feedback.projects import Project, create_project, find_project
 from cxr_core.feedback.readers import register_reader
+from cxr_core.feedback.review.candidates import Candidate
 from cxr_core.feedback.review.dataset_review import create_review, fill_from_evaluation
+from cxr_core.feedback.review.queue import fill_queue
 from cxr_core.feedback.verdicts import ReaderVerdict, list_verdicts
 from tests.browser.served_app import FAKE_READER, find_server, serve
-from tests.feedback.bench import hash_of, judge, write_dataset
+from tests.feedback.bench import add_film, draw_film, hash_of, judge, write_dataset
 from tests.feedback.evaluations import write_evaluation
 from tests.pages.test_verdicts_on_page import draw_file
 
@@ -62,9 +65,30 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
         assert film is not None
         judge(film, register_reader("Ben").id, "suspected")
         judge(film, register_reader("Cy").id, "not_suspected")
-        register_reader("Ada")
+        keep_films(create_project("Kept", ["pneumonia"]))
+        fill_long_queue(create_project("Long", ["pneumonia"]))
         for address in serve(FAKE_READER, workspace):
             yield Study(address, workspace)
+
+
+def keep_films(project: Project) -> None:
+    """Films of children that Ada has kept and judged, half of them with the finding."""
+    ada = register_reader("Ada").id
+    for number in range(40):
+        film = keep_film(project, draw_film(100 + number, age_years=3.0), "", consent_by=ada)
+        judge(film, ada, "suspected" if number % 2 else "not_suspected")
+
+
+def fill_long_queue(project: Project) -> None:
+    """A queue of two pages, of films whose pictures were not kept."""
+    films = [add_film(project, 200 + number) for number in range(60)]
+    fill_queue(
+        project,
+        [
+            Candidate(film=film.pixels_sha256, finding="pneumonia", value=0.2, reasons=())
+            for film in films
+        ],
+    )
 
 
 def settle(page: Page) -> None:
@@ -106,7 +130,9 @@ def read_with(page: Page, study: Study, project: str, name: str, brightness: int
     page.locator("input[type=file]").set_input_files([file])  # type: ignore[list-item]
     expect(page.get_by_text("Who is reading?")).to_be_visible()
     choose(page, "Reader", "Ada")
+    expect(page.get_by_role("button", name="Shortcut S")).to_be_visible()
     page.get_by_role("heading", name="Read chest films").click()  # the keys are the page's
+    settle(page)
 
 
 def verdicts_of(project: Project) -> list[ReaderVerdict]:
@@ -176,6 +202,43 @@ def test_flipped_labels_are_repaired_by_keys_and_a_box_is_kept(page: Page, study
     assert first.marks[0].width > 0
 
 
+@pytest.mark.parametrize("width", [390, 820, 1440])
+def test_the_film_has_room_on_every_screen(page: Page, study: Study, width: int) -> None:
+    """On a narrow one it stands below the verdicts, which take one line for each finding."""
+    open_review(page, study, "Repair")
+    page.set_viewport_size({"width": width, "height": 1000})
+    film = page.locator("[data-testid=film-viewer][data-ready=true]")
+    film.wait_for()
+    buttons = page.locator("[class*='st-key-verdict-'] button")
+    expect(buttons).to_have_count(3)
+    tops = [box["y"] for box in (button.bounding_box() for button in buttons.all()) if box]
+    assert max(tops) - min(tops) < 5
+    box = film.bounding_box()
+    assert box
+    assert box["width"] > 0.7 * min(width, 490)
+
+
+def test_a_case_of_a_later_page_of_the_queue_is_read(page: Page, study: Study) -> None:
+    open_review(page, study, "Long")
+    page.get_by_role("tab", name="Queue").click()
+    rows = page.get_by_test_id("selectable-table").get_by_role("row")
+    first = rows.nth(1).get_by_role("gridcell").nth(1)
+    expect(rows).to_have_count(51)
+    name = first.inner_text()
+    page.get_by_role("button", name="Later").click()
+    expect(rows).to_have_count(11)
+    expect(first).not_to_have_text(name)
+    page.get_by_role("button", name="Earlier").click()
+    expect(first).to_have_text(name)
+    page.get_by_role("button", name="Later").click()
+    expect(rows).to_have_count(11)
+    first.click()
+    expect(page.get_by_role("tab", name="Read", exact=True)).to_have_attribute(
+        "aria-selected", "true"
+    )
+    expect(page.get_by_text("this film was not kept in the project")).to_be_visible()
+
+
 def test_a_dispute_is_settled_without_knowing_who_said_what(page: Page, study: Study) -> None:
     open_review(page, study, "Disputed")
     page.get_by_role("tab", name="Disputes").click()
@@ -186,6 +249,19 @@ def test_a_dispute_is_settled_without_knowing_who_said_what(page: Page, study: S
     page.keyboard.press("s")
     expect(page.get_by_text("There is nothing to settle")).to_be_visible()
     assert list_disputes(find_project("Disputed")) == []
+
+
+def test_one_click_leads_from_kept_films_to_the_form_of_a_run(page: Page, study: Study) -> None:
+    open_review(page, study, "Kept")
+    page.get_by_role("tab", name="Labels").click()
+    expect(page.get_by_text("40 labels decided")).to_be_visible()
+    page.get_by_role("button", name="Train the next model").click()
+    expect(page.get_by_role("heading", name="Training")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("button", name="Remove Kept-1")).to_be_visible()
+    expect(page.get_by_text("ready for training")).to_be_visible()
+    expect(page.get_by_role("combobox", name="Model")).to_have_value("pneumonia-children")
+    films = find_dataset("Kept-1").load_manifest().table
+    assert sorted(films["pneumonia"]) == [0] * 20 + [1] * 20
 
 
 def test_a_verdict_that_is_shown_as_saved_outlives_a_killed_server(
