@@ -98,7 +98,10 @@ def list_files(folder: Path) -> dict[int, Path]:
 
 def read_lines(path: Path, start: int = 0) -> Iterator[AuditLine]:
     """The lines of a file, from a byte on. Raises OSError and RecordError when it cannot be read."""
-    content = read_bounded(path)[start:]
+    try:
+        content = read_bounded(path)[start:]
+    except RecordError as error:
+        raise RecordError(f"{path.name}: {error}") from error
     for place, text in enumerate(content.splitlines(keepends=True), 1):
         yield _parse_line(place, text)
 

@@ -66,7 +66,7 @@ def verify_log(folder: Path, known: str = "") -> AuditReport:
     except Timeout as error:
         raise AuditError("another process holds the audit log; try again") from error
     except (OSError, RecordError) as error:
-        raise AuditError(f"the audit log cannot be read: {error}") from error
+        raise _describe_unreadable(error) from error
 
 
 def list_entries(folder: Path) -> Iterator[JsonObject]:
@@ -77,7 +77,14 @@ def list_entries(folder: Path) -> Iterator[JsonObject]:
                 if line.entry is not None:
                     yield line.entry
     except (OSError, RecordError) as error:
-        raise AuditError(f"the audit log cannot be read: {error}") from error
+        raise _describe_unreadable(error) from error
+
+
+def _describe_unreadable(error: Exception) -> AuditError:
+    return AuditError(
+        f"the audit log cannot be read: {error}. Put that file back from a backup, or move it away: --verify then says "
+        "what is missing"
+    )
 
 
 def _verify(folder: Path, known: str) -> AuditReport:

@@ -23,7 +23,7 @@ from cxr_core.access.audit import (
     record_or_refuse,
     record_reading,
 )
-from cxr_core.access.audit_check import verify_log
+from cxr_core.access.audit_check import list_entries, verify_log
 from cxr_core.errors import AuditError
 from cxr_core.workspace.log import log_folder
 from train.access import audit as audit_command
@@ -264,6 +264,16 @@ def test_threads_write_one_chain(workspace: Path) -> None:
         assert all(pool.map(lambda _: record_action("reading", film=FILM), range(80)))
     report = verify_log(audit_folder())
     assert (report.lines, report.problems) == (80, ())
+
+
+def test_a_file_that_cannot_be_read_is_named_with_what_to_do(workspace: Path) -> None:
+    record_action("reading", film=FILM)
+    path = audit_folder() / "audit-000001.jsonl"
+    path.unlink()
+    path.mkdir()
+    for look in (lambda: verify_log(audit_folder()), lambda: list(list_entries(audit_folder()))):
+        with pytest.raises(AuditError, match=r"audit-000001\.jsonl: .*from a backup, or move it"):
+            look()
 
 
 @pytest.mark.process
