@@ -20,12 +20,12 @@ from cxr_core.data.prepare_apart import MODULE, prepare_apart
 from cxr_core.data.registry import THUMBNAIL, datasets_folder, list_datasets
 from cxr_core.errors import DataError
 from pages.components.background_tasks import BackgroundTask
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.usefixtures("workspace"), pytest.mark.process]
 
 ROOT = Path(__file__).parents[2]
 STOP_LIMIT_S = 2.0
-START_LIMIT_S = 120.0  # for imports, on a busy machine
 # Where a preparation is made to stay for ever: the module and the function of each stage.
 STAGES = {
     "listing a folder": ("cxr_core.data.sources.detect", "list_folders"),
@@ -98,13 +98,6 @@ def start(folder: Path) -> BackgroundTask:
         str(folder),
         lambda task: prepare.prepare_dataset([folder], progress=task.report_progress),
     )
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = START_LIMIT_S) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def processes() -> list[psutil.Process]:

@@ -32,6 +32,7 @@ from tests.pacs.films import IDENTITY, OTHER, PATIENT, PRIOR, STUDY, make_film
 from tests.pages.app_bench import button_labels, find_button, upload, visible_text
 from tests.pages.fake_reader import FakeReader
 from tests.pages.test_read_page import film
+from tests.waiting import wait_until
 
 SETTINGS = '[archives.main]\nurl = "http://127.0.0.1:9/dicom-web"\n'
 STUDIES = (
@@ -256,13 +257,6 @@ def take(fetch: StudyFetch) -> object:
     films = []
     wait_until(lambda: bool(films.append(fetch.take_film()) or films[-1]))
     return films[-1]
-
-
-def wait_until(condition) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def settings() -> PacsSettings:

@@ -3,8 +3,6 @@
 import io
 import re
 import socket
-import time
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -56,14 +54,6 @@ def count(address: str, figure: str) -> float:
     text = httpx.get(f"{address}/metrics").text
     found = re.search(rf"^{re.escape(figure)} ([\d.e+]+)$", text, re.M)
     return float(found[1]) if found else 0.0
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait until something holds; fails the test when it does not in time."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 class Hold:

@@ -19,10 +19,10 @@ from tests.service.clients import (
     count,
     draw_film,
     read_answer,
-    wait_until,
     write_head,
 )
 from tests.service.serve_held_reader import BROKEN_MODELS, BROKEN_PROGRAM, SECRET
+from tests.waiting import wait_until
 
 HELD_READER = ["-m", "tests.service.serve_held_reader", "{port}"]
 PLACES = max(FEWEST_PLACES, PLACES_A_CORE * (os.cpu_count() or 1))

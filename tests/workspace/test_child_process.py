@@ -2,8 +2,7 @@
 
 import os
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -15,6 +14,7 @@ from cxr_core.workspace.child_process import (
     ChildTimedOut,
     ended_by_time_limit,
 )
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.process
 
@@ -26,13 +26,6 @@ def child() -> Iterator[ChildProcess]:
     process = ChildProcess(MODULE, ["one", "two"], environment={"CHILD_TEST": "set"})
     yield process
     process.end()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def is_alive(pid: int) -> bool:

@@ -3,8 +3,7 @@
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from cxr_core.workspace.process_id import (
     identify_process,
     send_signal,
 )
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -26,13 +26,6 @@ def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
     with subprocess.Popen(["sleep", "600"], env=os.environ | {"CXR_TEST_TAG": "a b"}) as process:
         yield process
         process.kill()
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() - began < 60
-        time.sleep(0.01)
 
 
 def identify(process: "subprocess.Popen[bytes]") -> ProcessId:
