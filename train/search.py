@@ -63,10 +63,9 @@ def _search(
     from cxr_core.scale.search.trials import work_on_trials
     from cxr_core.training.fit import FitOptions
 
-    if given.resume:
-        search = load_search(given.resume)
-    else:
-        search = begin_search(_make_plan(given), progress)
+    search = (
+        load_search(given.resume) if given.resume else begin_search(_make_plan(given), progress)
+    )
     study = OptunaStudy(search, given.storage)
     options = FitOptions(report=partial(_show_event, progress), device=given.device, stop=stop)
     if given.on != "local":
