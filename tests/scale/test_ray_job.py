@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import httpx
 import pytest
 
+from cxr_core.errors import Cancelled
 from cxr_core.jobs import actions, commands, files, status
 from cxr_core.jobs.records import ScoringRequest
 from cxr_core.scale import ray_job
@@ -170,6 +171,14 @@ def test_a_job_is_followed_to_its_end(script, script_of_job, code, says, capsys)
     output = capsys.readouterr()
     assert output.out == server.log  # each line once, however often the job is looked at
     assert says in output.err
+
+
+def test_a_job_that_is_to_stop_is_told_so_once(script):
+    url, server = script
+    server.script = ["RUNNING"] * 5 + ["STOPPED"]
+    with pytest.raises(Cancelled, match="was stopped on the cluster"):
+        ray_job.JobServer(url).follow("x", lambda _: None, lambda _: None, stop=lambda: True)
+    assert server.stopped == ["/api/jobs/x/stop"]
 
 
 def test_a_cluster_that_is_gone_is_said_to_be_gone(script, monkeypatch, capsys):
