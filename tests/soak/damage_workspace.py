@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import io
 import itertools
+import json
 import os
 import shutil
 import sys
@@ -32,14 +33,21 @@ from streamlit.testing.v1 import AppTest, app_test
 
 from cxr_core.data import prepare
 from cxr_core.evaluation.charts.film_filter import FilmFilter
+from cxr_core.feedback.projects import find_project
+from cxr_core.feedback.readers import find_reader
 from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom
 from cxr_core.jobs import launch
 from pages.components import cache
 from pages.components.datasets.page_state import EXPLORE, DataPageState
 from pages.components.evaluation.page_state import EvaluatePageState
+from pages.components.read.page_state import ReadPageState
+from pages.components.review.page_state import ReviewPageState
+from pages.components.site.page_state import SitePageState
 from pages.components.training.page_state import START, TrainPageState
 from tests.pages.app_bench import APP, StartedPagesManager
+from tests.site.simulated import FINDING
 from tests.soak.file_damages import damaged, list_damages
+from tests.soak.site_files import BUILD
 from tests.soak.tally import Tally
 from tests.soak.whole_workspace import build_workspace, sort_by_kind
 
@@ -51,6 +59,10 @@ LANDMARKS = {
     "train": {"Training", "Runs", "Start a run"},
     "evaluate": {"Evaluation", "Make another evaluation"},
     "models": {"Models", "Import a model from a zip file"},
+    "read": set(),
+    "review": {"Review"},
+    "site": {"Your site", "Finding and model"},
+    "node": {"Receiving node"},
 }
 # Kinds of which some page or command says so when nothing of a file is left; without others a page shows less.
 NEVER_SILENT = (
@@ -70,7 +82,22 @@ NEVER_SILENT = (
     "model card",
     "model weights",
     "model gate",
+    "API keys",
+    "audit log",
+    "verdicts",
+    "label layer",
+    "exported network",
+    "record of an exported network",
+    "scoring record",
+    "scored films",
+    "site profile",
+    "archive settings",
+    "node's queue",
+    "search",
+    "validation scores",
 )
+# Commands that end with another status than 0 where they say something bad of what they looked at.
+ENDS_WITH_A_VERDICT = ("audit verify", "accept", "accept watch")
 NOTHING_LEFT = ("garbage", "a folder", "an endless link")
 
 
@@ -192,17 +219,20 @@ class WorkspaceSoak:
     def _run(self, name: str) -> Outcome:
         """What a command prints to its standard error when it ends with anything but 0."""
         module, arguments = self.commands[name]
-        errors = io.StringIO()
+        errors, printed = io.StringIO(), io.StringIO()
         try:
-            with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
+            with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(printed):
                 status = importlib.import_module(module).main(list(arguments))
         except SystemExit as end:
             status = end.code
         except Exception:  # noqa: BLE001 - whatever it is, it is what this program looks for
             return Outcome(violations=[traceback.format_exc()])
+        said = list_printed_sentences(printed.getvalue())
         if status == 0:
-            return Outcome()
+            return Outcome(said=said)
         sentence = (errors.getvalue().strip().splitlines() or [""])[-1]
+        if name in ENDS_WITH_A_VERDICT:
+            return Outcome(said=[*said, sentence])
         if status not in (2, 3) or ":" not in sentence or "Traceback" in errors.getvalue():
             return Outcome(violations=[f"ended with {status}: {errors.getvalue()}"])
         return Outcome(said=[sentence])
@@ -251,6 +281,17 @@ def quiet_app() -> Iterator[None]:
         yield
 
 
+def list_printed_sentences(text: str) -> list[str]:
+    """What a command prints beside its results: the concerns of readings, and lines of prose."""
+    sentences = []
+    for line in text.splitlines():
+        if line.startswith("{"):
+            sentences += [concern["message"] for concern in json.loads(line).get("concerns", ())]
+        elif line.endswith("."):
+            sentences.append(line)
+    return sentences
+
+
 def list_views(workspace: Path, film: str) -> dict[str, View]:
     """Every page with every tab and dialog, by a name. film: in the dialogs."""
     evaluations = workspace / "evaluations"
@@ -294,8 +335,48 @@ def list_views(workspace: Path, film: str) -> dict[str, View]:
         "evaluate other": show_tab("Films", other),
         "evaluate recalibrated": show_tab("Calibration", evaluations / "recalibrated"),
         "models": View(page="models", parameters={"model": "tiny"}),
+        **list_site_views(),
     }
 
+
+def list_site_views() -> dict[str, View]:
+    """The pages of readings, reviews, the site and its node."""
+    ada = find_reader("Ada")
+    projects = {"Round 1": find_project("Round 1").id, "Clinic": find_project("Clinic").id}
+
+    def read(project: str = "") -> dict[str, Any]:
+        state = ReadPageState()
+        state.feedback.reader, state.feedback.project_id = ada, project
+        return {"read_page": state}
+
+    def review(project: str, tab: str) -> View:
+        return View(
+            page="review",
+            states=lambda: {
+                "review_page": ReviewPageState(project_id=projects[project], tab=tab),
+                **read(),
+            },
+        )
+
+    return {
+        "read": View(page="read", states=lambda: read(projects["Clinic"])),
+        **{f"review {tab}": review("Round 1", tab) for tab in REVIEW_TABS},
+        "review kept films": review("Clinic", "Read"),
+        **{
+            f"site {tab}": View(
+                page="site",
+                parameters={"model": "tiny", "finding": FINDING},
+                states=lambda tab=tab: {"site_page": SitePageState(tab=tab)},
+            )
+            for tab in SITE_TABS
+        },
+        "node": View(page="node"),
+        "train search": View(page="train", states=lambda: {"search-tiny": True}),
+    }
+
+
+REVIEW_TABS = ("Read", "Queue", "Disputes", "Labels", "Project")
+SITE_TABS = ("Acceptance", "Watching", "History", "Archive")
 
 TABS = (
     "Curves",
@@ -310,6 +391,8 @@ TABS = (
 )
 OF_DATA = ("data", "data explore", "train start", "evaluate Films")
 OF_EVALUATIONS = (*(f"evaluate {tab}" for tab in TABS), "evaluate other", "evaluate recalibrated")
+OF_REVIEWS = (*(f"review {tab}" for tab in REVIEW_TABS), "review kept films", "read")
+OF_SITE = tuple(f"site {tab}" for tab in SITE_TABS)
 OF_RUNS = ("train", "train finished", "train stopped", "train compare", "train start")
 # The views and commands that read the files in a folder of the workspace.
 VIEWS_OF = {
@@ -317,26 +400,59 @@ VIEWS_OF = {
     "cache": OF_DATA,
     "evaluations": (*OF_EVALUATIONS, "train finished", "train compare"),
     "runs": (*OF_RUNS, "evaluate Curves", "evaluate Compare"),
-    "models": ("models", "train start", "train finished", "evaluate Curves"),
+    "models": ("models", "train start", "train finished", "evaluate Curves", "read", *OF_SITE),
     "official_test_uses.jsonl": ("train finished", "models", "evaluate Curves"),
     "comparisons": ("evaluate Compare",),
     "subsets": OF_DATA,
     "findings.json": ("data", "train start", "train finished", "models", "evaluate Curves"),
     ".findings.lock": ("data",),
     "logs": ("train",),
+    "access": ("read",),
+    "audit": ("read", "review Queue"),
+    "code": ("train start",),
+    "tracking.toml": ("train start",),
+    "feedback": OF_REVIEWS,
+    "label_layers": ("review Labels", "data", "train start"),
+    "exports": ("models", "read"),
+    "scorings": ("read",),
+    "site": (*OF_SITE, "read"),
+    "pacs.toml": ("node", "site Archive", "read"),
+    "node": ("node",),
+    "searches": ("train search", "train"),
+    "validation_uses.jsonl": ("train finished", "models"),
 }
 COMMANDS_OF = {
     "datasets": ("prepare", "evaluate", "fit"),
     "cache": ("prepare", "evaluate", "fit"),
     "evaluations": ("compare", "compare recalibrated", "publish"),
     "runs": ("compare", "resume", "resume finished", "evaluate run", "publish", "average"),
-    "models": ("read", "evaluate", "publish"),
+    "models": ("read", "evaluate", "publish", "accept", "models list"),
     "official_test_uses.jsonl": ("evaluate", "publish"),
     "comparisons": ("compare",),
     "subsets": ("fit",),
     "findings.json": ("read", "fit", "evaluate"),
     ".findings.lock": ("fit",),
     "logs": ("prepare",),
+    "access": ("keys list", "keys add"),
+    "audit": ("audit", "audit verify", "audit film", "keys add", "read", "accept revoke"),
+    "code": ("fit own code",),
+    "tracking.toml": ("fit",),
+    "feedback": (
+        "review",
+        "review queue",
+        "review next",
+        "review kappa",
+        "review layer",
+        "review export",
+    ),
+    "label_layers": ("fit readers' labels", "review layer"),
+    "exports": ("read onnx", "prepare export"),
+    "scorings": ("score",),
+    "site": ("read", "accept", "accept watch", "accept revoke", "score"),
+    "pacs.toml": ("node list",),
+    "node": ("node list", "node retry"),
+    "searches": ("search",),
+    "validation_uses.jsonl": ("fit", "publish"),
 }
 
 
@@ -363,8 +479,51 @@ def list_commands(workspace: Path, drawn: Path, out: Path) -> dict[str, tuple[st
         "resume finished": ("train.fit", ["--resume", finished, "--device", "cpu"]),
         "publish": ("train.publish", [finished, "--note", "better"]),
         "average": ("train.average", [finished, finished, *data, "--run", out]),
+        **_list_site_commands(workspace, drawn, out),
     }
     return {name: (module, [*map(str, words)]) for name, (module, words) in commands.items()}
+
+
+def _list_site_commands(
+    workspace: Path, drawn: Path, out: Path
+) -> dict[str, tuple[str, list[str | Path]]]:
+    tiny = [
+        workspace / "runs/finished/recipe.toml",
+        "--set",
+        "epochs=1",
+        "--device",
+        "cpu",
+        "--run",
+        out,
+    ]
+    films = ["--data", "films"]
+    review, program = "train.review.__main__", "cxr_core.__main__"
+    scoring = workspace / "scorings/archive"
+    return {
+        "read onnx": (program, ["read", "--json", "--age", "3", "--backend", "auto", drawn]),
+        "keys list": (program, ["keys", "list"]),
+        "keys add": (program, ["keys", "add", "another"]),
+        "audit": (program, ["audit"]),
+        "audit verify": (program, ["audit", "--verify"]),
+        "audit film": (program, ["audit", "--film", drawn]),
+        "models list": (program, ["models", "list"]),
+        "node list": (program, ["node", "--list"]),
+        "node retry": (program, ["node", "--retry", "1"]),
+        "score": (program, ["score", "--data", workspace.parent / "films/test", "--out", scoring, "--resume"]),
+        "review": (review, ["list"]),
+        "review queue": (review, ["list", "Round 1"]),
+        "review next": (review, ["next", "Round 1", "--reader", "Ada"]),
+        "review kappa": (review, ["kappa", "Round 1"]),
+        "review layer": (review, ["layer", "Round 1", "round-2"]),
+        "review export": (review, ["export", "Clinic", out]),
+        "accept": ("train.accept", ["tiny", *films]),
+        "accept watch": ("train.accept", ["tiny", "--watch"]),
+        "accept revoke": ("train.accept", ["tiny", "--revoke", "--reason", "scanner replaced"]),
+        "search": ("train.search", ["--resume", "tiny", "--trials", "3", "--device", "cpu"]),
+        "prepare export": ("train.prepare", ["--data", workspace / "exports/Clinic-1"]),
+        "fit readers' labels": ("train.fit", [*tiny, *films, "--data", "labels:round-1"]),
+        "fit own code": ("train.fit", [*tiny, *films, "--set", f"backbone={BUILD}", "--set", "init=scratch"]),
+    }  # fmt: skip
 
 
 def main() -> int:

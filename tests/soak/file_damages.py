@@ -160,13 +160,15 @@ def _toml(value: Any) -> str:
 
 def _change_sqlite(path: Path, change: Change) -> None:
     with closing(sqlite3.connect(path)) as connection, connection:
-        for table in ("films", "files"):
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        for (table,) in names.fetchall():
             rows = connection.execute(f"SELECT * FROM {table}").fetchall()
             connection.execute(f"DELETE FROM {table}")
             for key, *values in rows:
                 cells = (key, *(2**62 if cell != cell else cell for cell in map(change, values)))
                 connection.execute(
-                    f"INSERT INTO {table} VALUES ({', '.join('?' * len(cells))})", cells
+                    f"INSERT OR IGNORE INTO {table} VALUES ({', '.join('?' * len(cells))})", cells
                 )
 
 
@@ -229,6 +231,8 @@ def damaged(path: Path, damage: str, seed: str = "") -> Iterator[None]:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         path.unlink(missing_ok=True)
+        for suffix in ("-wal", "-shm"):  # which belong to the damaged database
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
         path.parent.mkdir(parents=True, exist_ok=True)  # a command may delete a damaged checkpoint
         path.write_bytes(content)
         path.chmod(status.st_mode)

@@ -60,6 +60,13 @@ def test_damage_takes_no_page_down(soak: WorkspaceSoak, number: int) -> None:
         ("run gate", "train finished", "run the gate again"),
         ("model gate", "models", "run the gate again"),
         ("model history", "models", "move it away"),
+        ("subset", "data explore", "delete"),
+        ("verdicts", "review Read", "move it away"),
+        ("label layer", "review Labels", "put a copy"),
+        ("acceptance record", "site History", "move it away"),
+        ("node's queue", "node", "move the file away"),
+        ("search", "train search", "put a copy"),
+        ("search results", "train search", "writes it anew"),
     ],
 )
 def test_damage_is_said_with_the_files_name_and_what_to_do(

@@ -17,6 +17,7 @@ from cxr_core.training.runs.annotation import RunAnnotation, pin_baseline, write
 from tests.old_site import copy_old_site
 from tests.pages.fake_evaluations import TRAINING, write_evaluation
 from tests.pages.fake_runs import fake_runs
+from tests.soak.site_files import add_site_files
 
 # Every file of a workspace is of one of these kinds, the first whose pattern it matches.
 KINDS = {
@@ -75,6 +76,44 @@ KINDS = {
     "model gate": "models/*/*/gate.json",
     "model import": "models/*/*/imported.json",
     "comparison": "comparisons/*/comparison.json",
+    "validation scores": "models/*/*/validation_scores.json",
+    "films learnt": "models/*/*/learnt_films.txt",
+    "API keys": "access/keys.json",
+    "audit log": "audit/audit-*.jsonl",
+    "audit log's end": "audit/head.json",
+    "key of film hashes": "audit/film.key",
+    "own code": "code/*.py",
+    "allowed code": "code/allowed.json",
+    "tracking settings": "tracking.toml",
+    "verdicts": "feedback/feedback.sqlite",
+    "kept film": "feedback/films/*/*.png",
+    "label layer": "label_layers/*.json",
+    "exported boxes": "exports/*/boxes.json",
+    "exported labels": "exports/*/labels.csv",
+    "exported film": "exports/*/films/*.png",
+    "exported network": "exports/*/*/network.*",
+    "record of an exported network": "exports/*/*/export.json",
+    "scoring record": "scorings/*/scoring.json",
+    "requests of a scoring": "scorings/*/requests.jsonl",
+    "scored films": "scorings/*/shards/*/*.parquet",
+    "manifest of a scoring": "scorings/*/manifest.parquet",
+    "counts of a scoring": "scorings/*/manifest.json",
+    "acceptance record": "site/acceptance/*/*.json",
+    "site profile": "site/profile.json",
+    "history of the site's profile": "site/profile_history.jsonl",
+    "counted week": "site/watching/*.json",
+    "archive settings": "pacs.toml",
+    "node's queue": "node/queue.sqlite",
+    "node's film": "node/films/*/film.dcm",
+    "node's result": "node/results/*/*.dcm",
+    "search": "searches/*/search.json",
+    "search recipe": "searches/*/recipe.toml",
+    "search journal": "searches/*/journal.log",
+    "search results": "searches/*/results.json",
+    "trial recipe": "searches/*/trials/*/*/recipe.toml",
+    "trial manifest": "searches/*/trials/*/*/manifest.json",
+    "trial progress": "searches/*/trials/*/*/progress.jsonl",
+    "validation uses": "validation_uses.jsonl",
 }
 
 
@@ -87,8 +126,8 @@ def build_workspace(site: Path) -> Path:
     """Write the workspace beside its films, in a new folder. CXR_WORKSPACE must name `site / "workspace"`.
 
     A dataset with its cache, a finished, a stopped, a removed and a queued run, evaluations with and without
-    recalibration, a failed and a waiting evaluation job, a comparison, and a model with its gate, its history and an
-    imported version.
+    recalibration, a failed and a waiting evaluation job, a comparison, a model with its gate, its history and an
+    imported version, and the files of `add_site_files`.
     """
     workspace = copy_old_site(site)
     dataset = prepare.prepare_dataset([site / "films"], name="films")
@@ -122,6 +161,7 @@ def build_workspace(site: Path) -> Path:
     with fake_runs() as runs:
         runs.write_queued("queued", 1)
         runs.write_activity(workspace / "runs" / "finished", GATE_ACTIVITY, alive=False)
+    add_site_files(workspace, dataset, site / "films/test")
     return workspace
 
 
