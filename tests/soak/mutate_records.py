@@ -39,6 +39,7 @@ from cxr_core.jobs import status
 from cxr_core.jobs.activity import read_activity
 from cxr_core.models.card import CARD, ModelCard
 from cxr_core.models.card_file import read_card
+from cxr_core.models.card_summary import list_training_facts, tabulate_card_figures
 from cxr_core.models.networks.architectures import build_network
 from cxr_core.models.registry import registry as model_registry
 from cxr_core.models.registry.archive import export_model
@@ -61,7 +62,6 @@ from cxr_core.training.runs.progress import read_progress
 from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.training.runs.summary import summarise_run
 from cxr_core.workspace.paths import SHIPPED_MODELS
-from pages.components.model_card import _list_training_facts, _tabulate_figures
 from pages.components.models.gate_verdict import _describe_official_test
 from pages.components.models.installed_models import list_installed_models
 from pages.components.models.tables import (
@@ -251,7 +251,7 @@ def use_card(workspace: Path, model: str) -> None:
 
 def _use_card(card: ModelCard) -> None:
     for finding in card.findings:
-        rows = [*_list_training_facts(card.training, finding), *_tabulate_figures(card, finding)]
+        rows = [*list_training_facts(card.training, finding), *tabulate_card_figures(card, finding)]
         str(rows).encode()
         points_elsewhere(card, finding)
 

@@ -5,11 +5,19 @@ from dataclasses import dataclass
 
 from cxr_core.film.spacing import describe_spacing_source
 from cxr_core.models.card import ModelCard
-from cxr_core.models.figures import parse_mean_figure
+from cxr_core.models.card_summary import (
+    LABELS_AND_READERS,
+    describe_input,
+    list_data_hashes,
+    list_label_facts,
+    list_thresholds,
+    list_training_facts,
+    tabulate_card_figures,
+)
 from cxr_core.presentation.wording import (
+    WITH_RATIO,
     decision_name,
     format_percent,
-    operating_point_name,
 )
 from cxr_core.reading.heatmap_notes import describe_heatmap
 from cxr_core.reading.opinions import split_opinions
@@ -22,10 +30,13 @@ from cxr_core.reading.report.pictures import (
     shrink_film,
     shrink_placement,
 )
-from cxr_core.reading.report.report import Report, card_json, threshold_source
+from cxr_core.reading.report.report import Report, threshold_source
 from cxr_core.reading.results import EXACT_METHOD, Attribution, FindingReading
-from cxr_core.workspace.json_files import Json, JsonObject
 
+FIGURES_NOTE = (
+    "With 95 % intervals, and the number of positive films among all films. The JSON report has every figure of the "
+    "models' cards, with their training and release records."
+)
 PROBABILITY_METHOD = (
     "A probability is calibrated: of 100 films with a probability of 30 %, about 30 have the finding, on films like "
     "those used for calibration. A prevalence of the user's own moves it by Bayes' rule and never changes the verdict."
@@ -50,10 +61,21 @@ class FactsTable:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FiguresTable:
+    """A heading, and how well a model does: `head` has a name for each column, every row a cell for each."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Appendix:
-    """What is printed only when asked for."""
+    """What is printed only when asked for. note: on how the figures are read, and where all others are."""
 
     tables: tuple[FactsTable, ...]
+    figures: tuple[FiguresTable, ...]
+    note: str
     heatmaps: tuple[HeatmapFigure, ...]
 
 
@@ -65,6 +87,9 @@ def build_appendix(report: Report, prior: Report | None = None) -> Appendix:
         if finding.probability is not None:
             title = f"{finding.name}, by {finding.model} {finding.version}"
             tables.append(FactsTable(title=title, rows=tuple(_list_finding_details(finding))))
+    if any(finding.probability is not None for finding in reading.findings):
+        rows = [("Calibration", PROBABILITY_METHOD)]
+        tables.append(FactsTable(title="Probabilities", rows=tuple(rows)))
     for measurement in reading.measurements:
         rows = list(list_ratio_details(measurement))
         if prior is not None:
@@ -73,7 +98,16 @@ def build_appendix(report: Report, prior: Report | None = None) -> Appendix:
     for card in report.cards:
         title = f"Model {card.model} {card.version}"
         tables.append(FactsTable(title=title, rows=tuple(_list_card_facts(card))))
-    return Appendix(tables=tuple(tables), heatmaps=tuple(_draw_heatmaps(report)))
+    figures = [table for card in report.cards for table in _tabulate(card)]
+    note = FIGURES_NOTE if figures else ""
+    if any(card.fusion for card in report.cards):
+        note += f" {WITH_RATIO}"
+    return Appendix(
+        tables=tuple(tables),
+        figures=tuple(figures),
+        note=note,
+        heatmaps=tuple(_draw_heatmaps(report)),
+    )
 
 
 def _list_film_details(report: Report) -> Iterator[tuple[str, str]]:
@@ -111,7 +145,6 @@ def _list_finding_details(finding: FindingReading) -> Iterator[tuple[str, str]]:
     if finding.site is not None:
         yield "Profile of the site", finding.site.describe()
     yield "Model for", finding.population or ""
-    yield "Method", PROBABILITY_METHOD
 
 
 def _draw_heatmaps(report: Report) -> Iterator[HeatmapFigure]:
@@ -169,75 +202,44 @@ def _describe_localisation(finding: FindingReading, attribution: Attribution) ->
 
 
 def _list_card_facts(card: ModelCard) -> Iterator[tuple[str, str]]:
-    content = card_json(card)
+    """What tells a model from others and what it was made of; its figures have tables of their own."""
     yield "Intended for", card.population.text
-    yield "Preprocessing", f"version {card.input_spec.version}"
-    yield from _list_values("Input: ", content["input_spec"])
+    spec = card.input_spec
+    prepared = f"aspect {spec.aspect}, equalisation {spec.equalisation}, version {spec.version}"
+    yield "Input", f"{describe_input(spec)}; {prepared}"
     yield "SHA-256 of the weights", card.weights_sha256
     for finding in card.findings:
-        yield (
-            f"Calibration of {card.finding_in_sentence(finding)}",
-            card.calibration[finding].source,
-        )
-        noise, repair = card.label_noise.get(finding), card.label_repair.get(finding)
-        if noise is not None:
-            yield "Labels and readers", f"{noise.describe()} Source: {noise.source}."
-        if repair is not None:
-            yield "Thresholds chosen without", repair.describe()
-        yield from _list_thresholds(card, finding)
-        for of_finding in card.resolution.values():
-            if finding in of_finding:
-                name = f"Size and file format, {card.finding_in_sentence(finding)}"
-                yield name, of_finding[finding].describe()
-    yield from _list_values("Training: ", content["training"])
-    yield from _list_values("Figures: ", content["metrics"])
-    yield from _list_values("Made with ", content["software"])
+        of_finding = f" of {card.finding_in_sentence(finding)}" if len(card.findings) > 1 else ""
+        yield f"Calibration{of_finding}", card.calibration[finding].source
+        # How labels and readers differ stands with the finding, where it is assessed.
+        yield from (row for row in list_label_facts(card, finding) if row[0] != LABELS_AND_READERS)
+        yield from _list_thresholds(card, finding, of_finding)
+        for of_findings in card.resolution.values():
+            if finding in of_findings:
+                yield f"Size and file format{of_finding}", of_findings[finding].describe()
+    yield from list_training_facts(card.training, card.findings[0])
+    yield from list_data_hashes(card.training)
+    yield "Made with", ", ".join(f"{name} {version}" for name, version in card.software.items())
 
 
-def _list_thresholds(card: ModelCard, finding: str) -> Iterator[tuple[str, str]]:
+def _list_thresholds(card: ModelCard, finding: str, of_finding: str) -> Iterator[tuple[str, str]]:
     point_sets = {"": card.operating_points[finding]}
     if finding in card.fusion:
         point_sets = {
-            " of network and ratio": card.fusion[finding].operating_points,
-            " of the network alone": card.operating_points[finding],
+            ", network and ratio": card.fusion[finding].operating_points,
+            ", network alone": card.operating_points[finding],
         }
     for origin, points in point_sets.items():
-        for point in points:
-            name = operating_point_name(point.name).lower()
-            yield (
-                f"{card.name_finding(finding)}, {name} threshold{origin}",
-                f"{format_percent(point.threshold)} ({point.source})",
+        for thresholds, source in list_thresholds(points):
+            yield f"Thresholds{of_finding}{origin}", f"{thresholds} ({source})"
+
+
+def _tabulate(card: ModelCard) -> Iterator[FiguresTable]:
+    for finding in card.findings:
+        rows = tabulate_card_figures(card, finding, digits=3)
+        if rows:
+            yield FiguresTable(
+                title=f"{card.name_finding(finding)}: figures of {card.model} {card.version}",
+                head=tuple(rows[0]),
+                rows=tuple(tuple(row.values()) for row in rows),
             )
-
-
-def _list_values(prefix: str, content: Json) -> Iterator[tuple[str, str]]:
-    """A nested JSON object as one line per value; a figure with an interval is one line.
-
-    Lists of objects, such as the promotion gate's checks, are left to the JSON report.
-    """
-    if not isinstance(content, dict):
-        return
-    for key, value in content.items():
-        name = prefix + key.replace("_", " ")
-        if isinstance(value, dict):
-            if {"value", "low", "high"} <= value.keys():
-                yield name, _format_figure(value)
-            else:
-                yield from _list_values(f"{name}, ", value)
-        elif isinstance(value, list):
-            if not any(isinstance(item, dict) for item in value):
-                yield name, ", ".join(str(item) for item in value)
-        else:
-            yield name, str(value)
-
-
-def _format_figure(figure: JsonObject) -> str:
-    """One figure with its interval; one that is undefined says so."""
-    text, notes = "undefined", []
-    found = parse_mean_figure({"n": 0, **figure})
-    if found is not None and None not in (found.value, found.low, found.high):
-        text = f"{found.value:.3f}"
-        notes.append(f"95 % interval {found.low:.3f} to {found.high:.3f}")
-    if {"positives", "n"} <= figure.keys():
-        notes.append(f"{figure['positives']} of {figure['n']} positive")
-    return f"{text} ({', '.join(notes)})" if notes else text

@@ -9,7 +9,7 @@ from fpdf.image_datastructures import RasterImageInfo
 from isal import isal_zlib
 
 from cxr_core.presentation.palette import BLUE, PURPLE, VERMILION
-from cxr_core.reading.report.appendix import Appendix
+from cxr_core.reading.report.appendix import Appendix, FiguresTable, HeatmapFigure
 from cxr_core.reading.report.fonts import BOLD, REGULAR, ReportFont
 from cxr_core.reading.report.page import FindingRow, ReportPage, build_page
 from cxr_core.reading.report.pictures import EmbeddedPicture
@@ -136,6 +136,7 @@ class ReportPdf(FPDF):
         x: float = MARGIN,
         width: float = WIDTH,
         name_width: float = 36,
+        size: float = 8.5,
     ) -> None:
         """Names, and their values beside them."""
         for name, value in rows:
@@ -143,10 +144,10 @@ class ReportPdf(FPDF):
                 continue
             self.keep_together(6)
             top, page = self.y, self.page
-            self.write_text(name, size=8.5, colour=SOFT, x=x, width=name_width)
+            self.write_text(name, size=size, colour=SOFT, x=x, width=name_width)
             bottom = self.y
             self.page, self.y = page, top
-            self.write_text(value, size=8.5, x=x + name_width, width=width - name_width)
+            self.write_text(value, size=size, x=x + name_width, width=width - name_width)
             if self.page == page:
                 self.y = max(bottom, self.y)
             self.ln(0.5)
@@ -370,17 +371,52 @@ def _write_signature(pdf: ReportPdf) -> None:
 
 def _write_appendix(pdf: ReportPdf, appendix: Appendix) -> None:
     pdf.write_text("Appendix", size=13, bold=True)
-    for heatmap in appendix.heatmaps:
-        size = _fit_picture(heatmap.picture)
-        pdf.keep_together(size[1] + 24)
-        pdf.ln(2)
-        _draw_picture(pdf, heatmap.picture, MARGIN, size)
-        pdf.ln(1)
-        top = pdf.y
-        pdf.draw_pixels(heatmap.colour_bar.pixels, MARGIN + 4, top, (40, 3))
-        pdf.write_text("0", size=7.5, width=4)
-        pdf.y = top
-        pdf.write_text(heatmap.scale_end, size=7.5, x=MARGIN + 46, width=COLUMN - 46)
+    for first in range(0, len(appendix.heatmaps), 2):
+        _draw_heatmaps(pdf, appendix.heatmaps[first : first + 2])
     for table in appendix.tables:
         pdf.write_heading(table.title)
-        pdf.write_facts(table.rows, name_width=58)
+        pdf.write_facts(table.rows, name_width=42, size=7.5)
+    for figures in appendix.figures:
+        _write_figures(pdf, figures)
+    pdf.ln(1)
+    pdf.write_text(appendix.note, size=7.5, colour=SOFT)
+
+
+def _draw_heatmaps(pdf: ReportPdf, heatmaps: Sequence[HeatmapFigure]) -> None:
+    """One or two heatmaps side by side, each with its caption and the bar of its colours."""
+    sizes = [_fit_picture(heatmap.picture) for heatmap in heatmaps]
+    pdf.keep_together(max(height for _, height in sizes) + 24)
+    pdf.ln(2)
+    top, bottoms = pdf.y, []
+    for index, (heatmap, size) in enumerate(zip(heatmaps, sizes, strict=True)):
+        x, pdf.y = MARGIN + index * (COLUMN + GAP), top
+        _draw_picture(pdf, heatmap.picture, x, size)
+        pdf.ln(1)
+        below = pdf.y
+        pdf.draw_pixels(heatmap.colour_bar.pixels, x + 4, below, (40, 3))
+        pdf.write_text("0", size=7.5, x=x, width=4)
+        pdf.y = below
+        pdf.write_text(heatmap.scale_end, size=7.5, x=x + 46, width=COLUMN - 46)
+        bottoms.append(pdf.y)
+    pdf.y = max(bottoms)
+
+
+def _write_figures(pdf: ReportPdf, table: FiguresTable) -> None:
+    """A table whose columns share the width; its first has the names of the figures."""
+    pdf.write_heading(table.title)
+    name_width = 46.0
+    width = (WIDTH - name_width) / max(1, len(table.head) - 1)
+    for row in (table.head, *table.rows):
+        pdf.keep_together(8)
+        top, bottoms = pdf.y, []
+        for index, text in enumerate(row):
+            pdf.y = top
+            colour = SOFT if row is table.head or index == 0 else INK
+            x = MARGIN if index == 0 else MARGIN + name_width + (index - 1) * width
+            pdf.write_text(
+                text, size=7, colour=colour, x=x, width=(width if index else name_width) - 2
+            )
+            bottoms.append(pdf.y)
+        pdf.y = max(bottoms)
+        pdf.draw_rule(pdf.y + 0.2)
+        pdf.y += 0.4

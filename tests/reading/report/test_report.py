@@ -197,14 +197,13 @@ def test_page_one_says_what_a_reader_needs_and_the_appendix_where_it_comes_from(
         "Logit of the network 1.61",
         "Cardiomegaly, by cardiomegaly-mobilenet 3",
         "people <for cardiomegaly>",
-        "version 1",
-        "clahe",
+        "equalisation clahe, version 1",
         "Platt on 400 validation films",
         "CXR-42",
         "feedbeef",
         "CC BY 4.0",
-        "0.912 (95 % interval 0.900 to 0.930, 40 of 500 positive)",
-        "undefined (0 of 5 positive)",
+        "Figure Test films One class AUROC 0.912 (0.900 to 0.930) · 40 of 500 undefined · 0 of 5",
+        "With 95 % intervals, and the number of positive films among all films.",
         "ab" * 32,
         "2.13.0",
         "0.143 mm between rows, 0.15 mm between columns",
@@ -514,8 +513,8 @@ def test_an_unknown_age_is_a_warning_and_facts_of_a_card_hold_no_nested_tables()
     assert AGE_UNKNOWN in words
     assert "No quality problem detected" not in words
     assert "{'name'" not in words
-    assert "balanced threshold of network and ratio" in words
-    assert "balanced threshold of the network alone" in words
+    assert "Thresholds, network and ratio Balanced 55 %" in words
+    assert "Thresholds, network alone Balanced 41 %" in words
 
 
 def test_a_film_without_flags_or_warnings_says_so() -> None:
