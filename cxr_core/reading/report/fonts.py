@@ -16,6 +16,8 @@ from fontTools.ttLib import TTFont
 from fpdf import FPDF
 from fpdf.fonts import TTFFont
 
+from cxr_core.workspace.json_files import read_bounded
+
 REGULAR, BOLD = "DejaVuSans.ttf", "DejaVuSans-Bold.ttf"
 # Of Unicode: western and central European letters, punctuation, arrows, comparisons, and the sign for what is missing.
 USUAL = (range(0x20, 0x180), range(0x2010, 0x2040), range(0x2190, 0x2194), range(0x2260, 0x2266))
@@ -36,7 +38,7 @@ class ReportFont(TTFFont):
 
     def __init__(self, pdf: FPDF, face: str, key: str, style: str, is_whole: bool):
         """key: by which the document knows it.  is_whole: whether it has all its glyphs, or the USUAL ones."""
-        content = (find_fonts() / face).read_bytes() if is_whole else _cut_font(face)
+        content = read_bounded(find_fonts() / face) if is_whole else _cut_font(face)
         file: Any = BytesIO(content)  # fontTools takes it as it does a path
         super().__init__(pdf, file, key, style)
         self.ttfont.recalcBBoxes = False  # glyphs that are embedded stay as they are
