@@ -62,7 +62,7 @@ PROGRAMS = {
     "ray-job": ("train.verbs.ray_job", "carry out a command on a Ray cluster"),
     "publish": ("train.publish", "install the model of a run, through the gate"),
     "export": ("train.verbs.export", "make a model's network faster on a CPU, checked on films"),
-    "node": ("train.node", "receive films from a PACS, read them and send the results back"),
+    "node": ("train.verbs.node", "receive films from a PACS, read them and send the results back"),
     "models": ("train.models", "list, import, activate and remove installed models"),
     "keys": ("train.access.keys", "make, list and revoke API keys of the service"),
     "audit": ("train.access.audit", "show or verify the record of who did what"),

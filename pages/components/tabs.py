@@ -8,6 +8,7 @@ from typing import Protocol
 import streamlit as st
 
 from pages.components.error_boundary import show_errors
+from pages.components.session import field_text, set_field_value
 
 
 class HasTab(Protocol):
@@ -24,10 +25,9 @@ def show_tabs(state: HasTab, contents: Mapping[str, Callable[[], None]], key: st
     """
 
     def keep_choice() -> None:
-        state.tab = st.session_state[key]
+        state.tab = field_text(key)
 
-    if st.session_state.get(key) != state.tab:
-        st.session_state[key] = state.tab
+    set_field_value(key, state.tab)
     tabs = st.tabs(list(contents), key=key, on_change=keep_choice)
     for show, tab in zip(contents.values(), tabs, strict=True):
         if tab.open:

@@ -62,8 +62,8 @@ def made_without_training(folder: Path) -> str:
     """The command that made a run of other models' weights, at once: it cannot be resumed. "" for a run that trains."""
     manifest = read_json_object(folder / RUN_MANIFEST) or {}
     if "refitted" in manifest:
-        return "train.refit"
-    return "train.average" if "averaged" in manifest else ""
+        return "python -m train.refit"
+    return "python -m train.average" if "averaged" in manifest else ""
 
 
 def last_checkpoint_step(folder: Path) -> int | None:

@@ -114,9 +114,9 @@ def test_a_mean_that_is_cut_off_is_held_while_it_is_made_and_cannot_go_on_as_a_t
     assert [holder.pid for holder in holders] == [os.getpid()]
     with pytest.raises(
         RunError,
-        match=r"is made without training, so there is none to resume; make it again with train\.average",
+        match=r"is made without training, so there is none to resume; make it again with python -m train\.average",
     ):
         resume(run, QUIET)
     job = job_status(run)
     assert (job.state, job.actions) == ("interrupted", {"delete"})
-    assert job.sentence.endswith("make it again with train.average.")
+    assert job.sentence.endswith("make it again with python -m train.average.")
