@@ -28,8 +28,8 @@ def page() -> None:
     st.title("Read chest films")
     with st.sidebar:
         answers = ask_settings(state)
-        choose_feedback(state)
         offer_clearing(state)
+        choose_feedback(state)
     offer_undo(state)
     if not state.entries:
         st.caption(SCOPE)

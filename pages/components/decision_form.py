@@ -30,8 +30,8 @@ if TYPE_CHECKING:  # the first paint does without numpy
 
 SINGLE_THRESHOLD = "single"  # a choice that asks for one of the three
 CAPTIONS = {
-    "standard": "Target: at most 10 % missed and 10 % false alarms, on films like those of validation.",
-    "strict": "Target: 5 % of each. More films are undecided.",
+    "standard": "Target: at most 10 % missed and 10 % false alarms.",
+    "strict": "Target: 5 % of each; more undecided.",
     SINGLE_THRESHOLD: "No film is undecided.",
     "balanced": "Misses and false alarms weigh the same.",
     "sensitive": "Chosen to detect 95 % of films with the finding.",
@@ -41,15 +41,22 @@ LOWEST_PERCENT, HIGHEST_PERCENT = 0.01, 99.0
 
 
 def ask_decision(cards: Iterable[ModelCard], widget_key: str) -> str:
-    """Ask for the decision; each says how it did on test films, as far as these models' cards record it."""
-    cards = list(cards)
+    """Ask for the decision; the chosen one says how it did on test films, as far as these models' cards record it."""
+    decision = _ask_decision(widget_key)
+    figures = _describe_figures(list(cards), decision)
+    if figures:
+        st.caption(figures)
+    return decision
+
+
+def _ask_decision(widget_key: str) -> str:
     decision = st.radio(
         "Decision",
         [*ERRORS, SINGLE_THRESHOLD],
         format_func=lambda key: (
             "Single threshold" if key == SINGLE_THRESHOLD else decision_name(key)
         ),
-        captions=[_describe_decision(cards, key) for key in (*ERRORS, SINGLE_THRESHOLD)],
+        captions=[CAPTIONS[key] for key in (*ERRORS, SINGLE_THRESHOLD)],
         key=widget_key,
         persist_state="session",
         help="When a finding is suspected, not suspected or undecided. The error is that on films like those on which "
@@ -61,7 +68,7 @@ def ask_decision(cards: Iterable[ModelCard], widget_key: str) -> str:
         "Single threshold",
         list(SINGLE_THRESHOLDS),
         format_func=decision_name,
-        captions=[_describe_decision(cards, key) for key in SINGLE_THRESHOLDS],
+        captions=[CAPTIONS[key] for key in SINGLE_THRESHOLDS],
         key=f"{widget_key}-threshold",
         persist_state="session",
         label_visibility="collapsed",
@@ -82,17 +89,34 @@ def ask_prevalences(
             if calibrated is not None:
                 found = _find_default(card, finding, calibrated, site_profile)
                 defaults.setdefault(finding, found)
-    for finding, (default, origin) in defaults.items():
-        ask_prevalence(
-            finding,
-            default,
-            label=f"Prevalence of {finding_in_sentence(finding)}, in %",
-            help_text=f"The share of your films that {have_finding(finding)}. It moves the probability, never the "
-            f"verdict. {origin}",
-            widget_key=f"{widget_key}-{finding}",
-        )
+    if defaults:
+        _show_prevalences(defaults, widget_key)
     chosen = {finding: chosen_prevalence(finding) for finding in defaults}
     return {finding: share for finding, share in chosen.items() if share is not None}
+
+
+def _show_prevalences(defaults: Mapping[str, tuple[float, str]], widget_key: str) -> None:
+    """The fields for the prevalences, folded; their heading says when one was chosen."""
+    is_changed = any(chosen_prevalence(finding) is not None for finding in defaults)
+    # Drawn once it is opened: each field would slow every run of the page.
+    folder = st.expander(
+        "Prevalence (changed)" if is_changed else "Prevalence",
+        key=widget_key,
+        icon=":material/percent:",
+        on_change="rerun",
+    )
+    if not folder.open:
+        return
+    with folder:
+        for finding, (default, origin) in defaults.items():
+            ask_prevalence(
+                finding,
+                default,
+                label=f"Prevalence of {finding_in_sentence(finding)}, in %",
+                help_text=f"The share of your films that {have_finding(finding)}. It moves the probability, never the "
+                f"verdict. {origin}",
+                widget_key=f"{widget_key}-{finding}",
+            )
 
 
 def _find_default(
@@ -155,7 +179,8 @@ def _store_prevalence(finding: str, widget_key: str) -> None:
     choose_prevalence(finding, None if percent is None else percent / 100)
 
 
-def _describe_decision(cards: Sequence[ModelCard], decision: str) -> str:
+def _describe_figures(cards: Sequence[ModelCard], decision: str) -> str:
+    """Sensitivity and specificity of a decision on test films, by finding; empty where none is recorded."""
     answers = Counter(finding for card in cards for finding in card.findings)
     figures = [
         f"{_name_answer(card, finding, decision, answers[finding] > 1)}: sensitivity {_percent(sensitivity)}, "
@@ -166,7 +191,7 @@ def _describe_decision(cards: Sequence[ModelCard], decision: str) -> str:
     ]
     if figures:
         figures.insert(0, "On test films:")
-    return "  \n".join([CAPTIONS[decision], *figures])
+    return "  \n".join(figures)
 
 
 def _name_answer(card: ModelCard, finding: str, decision: str, is_one_of_several: bool) -> str:

@@ -9,13 +9,13 @@ from cxr_core.reading.decision import place_on_bar
 TICKS = (0.01, 0.1, 0.5, 0.9, 0.99)
 # What a zone must be wide for its name to fit, in per cent of the bar.
 WIDTH_OF_NAME = {"not suspected": 26, "undecided": 20, "suspected": 20}
-TOP_PX, BAR_PX, HEIGHT_PX = 16, 16, 48
+TOP_PX, BAR_PX, HEIGHT_PX, NUMBER_PX = 16, 16, 48, 54
 
 
 def draw_probability_bar(
     name: str, probability: float, present_from: float, absent_below: float, verdict: str
 ) -> str:
-    """The bar of one finding; its label says in words what it shows.
+    """The bar of one finding with the number at its right; its label says in words what it shows.
 
     present_from, absent_below: thresholds on the probability, equal where there is one.
     """
@@ -36,8 +36,12 @@ def draw_probability_bar(
         parts += _draw_threshold(low, absent_below, "calc(-100% + 4px)")
         parts += _draw_threshold(high, present_from, "-4px")
     parts.append(_draw_marker(place))
-    box = f"position: relative; height: {HEIGHT_PX}px; font-size: 12px; line-height: 16px"
-    return f'<div role="img" aria-label="{escape(label)}" style="{box}">{"".join(parts)}</div>'
+    box = f"position: relative; flex: 1; height: {HEIGHT_PX}px; font-size: 12px; line-height: 16px"
+    bar = f'<div role="img" aria-label="{escape(label)}" style="{box}">{"".join(parts)}</div>'
+    number = f'<b style="width: {NUMBER_PX}px; text-align: right">{format_percent(probability)}</b>'
+    # The number is read first, and stands last.
+    row = "display: flex; flex-direction: row-reverse; align-items: center"
+    return f'<div style="{row}">{number}{bar}</div>'
 
 
 def position_on_bar(probability: float) -> float:

@@ -7,7 +7,7 @@ import cv2
 import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, WebSocketRoute, expect
+from playwright.sync_api import FloatRect, Locator, Page, WebSocketRoute, expect
 from pypdf import PdfReader
 
 pytestmark = pytest.mark.browser
@@ -37,8 +37,17 @@ def card_of(page: Page, finding: str) -> Locator:
     return page.locator(f"[class*=st-key-finding-{finding}]").first
 
 
+def explanation_of(page: Page, finding: str) -> Locator:
+    """What the verdict on a finding rests on."""
+    return page.locator(f"[class*=st-key-explained-{finding}]").first
+
+
 def choose_adult(page: Page) -> None:
     page.get_by_role("button", name="Adult", exact=True).click()
+
+
+def test_no_page_around_this_one_can_send_it_messages(fake_app: str) -> None:
+    assert httpx.get(f"{fake_app}/_stcore/host-config").json()["allowedOrigins"] == []
 
 
 def test_clinician_answers_the_age_once_and_sees_the_verdict(page: Page, fake_app: str) -> None:
@@ -114,16 +123,38 @@ def test_findings_ratio_and_film_are_seen_together_on_a_laptop(page: Page, fake_
         assert box["y"] + box["height"] <= 900
 
 
-def test_findings_come_before_the_film_on_a_phone(page: Page, fake_app: str) -> None:
+def box_of(part: Locator) -> FloatRect:
+    """Where a part of the page lies."""
+    box = part.bounding_box()
+    assert box is not None
+    return box
+
+
+def test_on_a_phone_verdicts_and_film_begin_on_the_first_screen(page: Page, fake_app: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     viewer = drop(page, fake_app, ("heart.png", film(0.5)))
     viewer.wait_for()
     choose_adult(page)
     expect(card_of(page, "cardiomegaly")).to_contain_text("Suspected")
-    card, stage = card_of(page, "cardiomegaly").bounding_box(), viewer.bounding_box()
-    assert card is not None
-    assert stage is not None
-    assert card["y"] + card["height"] <= stage["y"]
+    not_assessed = page.get_by_text("Not assessed: pneumothorax")
+    expect(not_assessed).to_be_visible()
+    verdict, stage = box_of(card_of(page, "cardiomegaly")), box_of(viewer.locator(".stage"))
+    assert verdict["y"] + verdict["height"] <= box_of(not_assessed)["y"] <= stage["y"]
+    assert stage["y"] < 700
+    assert stage["y"] + stage["height"] <= box_of(explanation_of(page, "cardiomegaly"))["y"]
+
+
+def test_beside_the_film_what_verdicts_rest_on_stands_below_them(page: Page, fake_app: str) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    viewer = drop(page, fake_app, ("heart.png", film(0.5)))
+    viewer.wait_for()
+    choose_adult(page)
+    explanation = explanation_of(page, "cardiomegaly")
+    expect(explanation).to_contain_text("For adults")
+    verdict, basis = box_of(card_of(page, "cardiomegaly")), box_of(explanation)
+    assert verdict["y"] + verdict["height"] <= basis["y"]
+    assert basis["x"] + basis["width"] <= box_of(viewer)["x"]
+    assert basis["y"] < 900
 
 
 def test_unreadable_file_with_a_hostile_name_is_refused_in_a_sentence(

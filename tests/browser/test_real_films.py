@@ -10,7 +10,7 @@ from cxr_core.presentation.wording import call_name, format_percent
 from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.reader import Reader
-from tests.browser.test_read_page_in_browser import card_of
+from tests.browser.test_read_page_in_browser import card_of, explanation_of
 
 pytestmark = pytest.mark.browser
 
@@ -42,7 +42,9 @@ def expect_reading_of_the_core(page: Page, reader: Reader, data: bytes, patient:
             card = card_of(page, finding.finding)
             expect(card).to_contain_text(format_percent(finding.probability))
             expect(card).to_contain_text(call_name(finding.call).capitalize())
-            expect(card).to_contain_text(f"For {finding.population}")
+            expect(explanation_of(page, finding.finding)).to_contain_text(
+                f"For {finding.population}"
+            )
 
 
 @pytest.mark.parametrize(
@@ -80,6 +82,9 @@ def test_dicom_of_an_adult_without_extension(
     viewer.focus()
     page.keyboard.press("h")
     expect(viewer).to_have_attribute("data-heat", "off" if suspected else "on")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.locator(".stMain").evaluate("main => main.scrollTo(0, 0)")
+    expect(viewer.locator(".stage")).to_be_in_viewport()  # on the first screen of a phone
 
 
 @pytest.mark.parametrize(
@@ -99,7 +104,7 @@ def test_film_that_was_exported_wrongly_is_put_right_by_one_click(
     expect(page.get_by_text("Changed: ")).to_be_visible()
     expect(page.get_by_role("button", name=button)).to_have_count(0)
     page.get_by_role("button", name="Adult", exact=True).click()
-    expect(card_of(page, "cardiomegaly")).to_contain_text("CTR 0.50")
+    expect(explanation_of(page, "cardiomegaly")).to_contain_text("CTR 0.50")
 
 
 def test_hand_and_chest_in_one_study(page: Page, real_app: str, real_data: Path) -> None:

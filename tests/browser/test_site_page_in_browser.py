@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.served_app import STREAMLIT, serve
 from tests.browser.tabs import click_through_tabs
-from tests.browser.test_read_page_in_browser import card_of
+from tests.browser.test_read_page_in_browser import card_of, explanation_of
 
 pytestmark = pytest.mark.browser
 
@@ -86,7 +86,7 @@ def test_accept_recalibrate_install_read_and_revoke(page: Page, app: str, real_d
     expect(installed).to_contain_text("recalibrated probabilities", timeout=WAIT_MS)
 
     go_to(page, "Read")
-    expect(card_of(page, "pneumonia")).to_contain_text(
+    expect(explanation_of(page, "pneumonia")).to_contain_text(
         re.compile(r"Recalibrated for this site on \d{4}-\d\d-\d\d, \d+ films"), timeout=WAIT_MS
     )
     assert read_number(page) != before
@@ -97,7 +97,7 @@ def test_accept_recalibrate_install_read_and_revoke(page: Page, app: str, real_d
     page.get_by_role("tab", name="History").click()
     expect(page.get_by_role("row", name=re.compile("revoked"))).to_contain_text("one click")
     go_to(page, "Read")
-    expect(card_of(page, "pneumonia")).not_to_contain_text("ecalibrated", timeout=WAIT_MS)
+    expect(explanation_of(page, "pneumonia")).not_to_contain_text("ecalibrated", timeout=WAIT_MS)
     assert read_number(page) == before
 
 

@@ -47,10 +47,23 @@ def visible_text(app: AppTest) -> str:
 
 
 def finding_text(app: AppTest, finding: str, model: str) -> str:
-    """What the Read page says of a finding by a model, with the label of its bar."""
-    card = app.container(key=f"finding-{finding}-{model}")
-    bars = [bar.proto.body for bar in card.get("html")]
-    return "\n".join([*(element.value for element in (*card.markdown, *card.caption)), *bars])
+    """What the Read page says of a finding by a model: verdict, label of its bar, and what the verdict rests on."""
+    texts = []
+    for name in ("finding", "explained"):
+        part = find_container(app, f"{name}-{finding}-{model}")
+        if part is not None:
+            texts += [element.value for element in (*part.markdown, *part.caption)]
+            texts += [bar.proto.body for bar in part.get("html")]
+    assert texts, f"nothing is said of {finding} by {model}"
+    return "\n".join(texts)
+
+
+def find_container(app: AppTest, key: str) -> Any:
+    """The container with a key; None where the page has none."""
+    try:
+        return app.container(key=key)
+    except KeyError:
+        return None
 
 
 def not_assessed_text(app: AppTest) -> str:
@@ -101,6 +114,15 @@ def endpoint_field(app: AppTest, label: str) -> Any:
         app.session_state[key] = True
         app.run()
     return find_labelled(app.number_input, label)
+
+
+def prevalence_field(app: AppTest, finding: str) -> Any:
+    """The field for the prevalence of a finding on the Read page, which is drawn once it is opened."""
+    key = app.session_state["read_page"].widget_key("prevalence")
+    if key not in app.session_state or not app.session_state[key]:
+        app.session_state[key] = True
+        app.run()
+    return find_labelled(app.sidebar.number_input, f"Prevalence of {finding}, in %")
 
 
 def find_button(app: AppTest, label: str) -> Any:

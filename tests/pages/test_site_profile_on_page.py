@@ -16,7 +16,13 @@ from cxr_core.site.watching import read_weeks
 from pages.components.read.patient_form import SidebarAnswers
 from pages.components.read.study_view import interpret_entry
 from pages.components.read.worklist import write_csv
-from tests.pages.app_bench import find_button, find_labelled, finding_text, upload, visible_text
+from tests.pages.app_bench import (
+    find_button,
+    finding_text,
+    prevalence_field,
+    upload,
+    visible_text,
+)
 from tests.pages.fake_reader import ADULTS
 from tests.pages.test_findings_on_page import reader  # noqa: F401
 from tests.pages.test_read_page import film
@@ -67,7 +73,7 @@ def test_an_installed_profile_shows_at_once_and_is_gone_at_once_when_it_is_revok
     assert f"{RECALIBRATED}; decision not verified at this site." in card
     assert "at a prevalence of 10 %" in card  # the site's, where nobody chose another
     assert "Not suspected" in card  # 0.9 less 4 log-odds is 0.14, below 0.2
-    assert find_labelled(app.sidebar.number_input, "Prevalence of cardiomegaly, in %").value == 10.0
+    assert prevalence_field(app, "cardiomegaly").value == 10.0
     revoke(PROFILE.model, PROFILE.finding, "the scanner was replaced")
     app.run()
     assert read_card(app) == before
@@ -76,7 +82,7 @@ def test_an_installed_profile_shows_at_once_and_is_gone_at_once_when_it_is_revok
 def test_a_prevalence_that_the_reader_chose_counts_more_than_the_site_s(app: AppTest) -> None:
     install(PROFILE, "acceptance test", EVIDENCE, when=WHEN)
     open_adult(app)
-    field = find_labelled(app.sidebar.number_input, "Prevalence of cardiomegaly, in %")
+    field = prevalence_field(app, "cardiomegaly")
     field.set_value(30.0).run()
     assert "at a prevalence of 30 %" in read_card(app)
     assert RECALIBRATED in read_card(app)

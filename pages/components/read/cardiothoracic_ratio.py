@@ -89,42 +89,49 @@ def _keep_edited_ends(state: ReadPageState, entry: StudyEntry, heart: Line, thor
     record_action("edit of the heart's measurement", film=entry.examination.sha256)
 
 
-def show_ratio_card(state: ReadPageState, entry: StudyEntry, reading: Reading) -> None:
-    """A card with the CTR, its interval, what limits it, and the endpoints as numbers."""
+def show_ratio(state: ReadPageState, reading: Reading) -> None:
+    """The CTR with its interval, and what it disagrees with."""
     for measurement in reading.measurements:
-        with st.container(border=True, gap="xsmall", key=state.widget_key("heart")):
-            _show_ratio(measurement)
+        with st.container(gap=None, key=state.widget_key("heart")):
+            st.markdown(_describe_measurement(measurement))
+            if measurement.automatic is not None:
+                st.caption(f"Automatic: {plain(describe_ratio(measurement.automatic))}")
             for sentence in measurement.disagreements:
                 st.markdown(f":small[:orange[{plain(sentence)}]]")
+
+
+def show_ratio_details(state: ReadPageState, entry: StudyEntry, reading: Reading) -> None:
+    """Both diameters, what limits the CTR, and the endpoints as numbers."""
+    for measurement in reading.measurements:
+        with st.container(gap="xsmall", key=state.widget_key("ratio-details")):
+            diameters = describe_diameters(measurement)
+            if diameters is not None:
+                st.markdown(f"**CTR**  \n:small[{plain(diameters)}]")
+            if measurement.value is not None and measurement.reasons:
+                with st.expander("Limitations of the CTR", type="compact"):
+                    lines = [f":small[{plain(reason)}]" for reason in measurement.reasons]
+                    st.markdown("  \n".join(lines))
             _offer_manual_measurement(state, entry, measurement)
 
 
-def _show_ratio(measurement: Measurement) -> None:
+def _describe_measurement(measurement: Measurement) -> str:
     badges = ":blue-badge[Edited by hand]" if measurement.edited else ""
     if measurement.value is None and not measurement.reasons:  # hidden until the reader asks for it
-        st.markdown("**CTR** :gray[as you measure it]")
-    elif measurement.value is None:
+        return "**CTR** :gray[as you measure it]"
+    if measurement.value is None:
         reasons = plain(" ".join(measurement.reasons))
-        st.markdown(f"**CTR** :orange-badge[Cannot be measured] {badges}  \n:small[{reasons}]")
-    else:
-        if not measurement.trusted:
-            limitations = plain(", ".join(name_limitations(measurement)))
-            badges += f" :yellow-badge[Interpret with caution: {limitations}]"
-        interval = ""
-        if measurement.low is not None and measurement.high is not None:
-            low, high = format_ratio(measurement.low), format_ratio(measurement.high)
-            interval = f"95 % interval {low} to {high} · "
-        limit = "" if CHILD in measurement.reasons else f"{UPPER_LIMIT} · "
-        diameters = plain(describe_diameters(measurement) or "")
-        st.markdown(
-            f"**CTR** :primary[**{format_ratio(measurement.value)}**] {badges}  \n"
-            f":small[:gray[{interval}{limit}{diameters}]]"
-        )
-        if measurement.reasons:
-            with st.expander("Limitations of the CTR", type="compact"):
-                st.markdown("  \n".join(f":small[{plain(each)}]" for each in measurement.reasons))
-    if measurement.automatic is not None:
-        st.caption(f"Automatic: {plain(describe_ratio(measurement.automatic))}")
+        return f"**CTR** :orange-badge[Cannot be measured] {badges}  \n:small[{reasons}]"
+    if not measurement.trusted:
+        limitations = plain(", ".join(name_limitations(measurement)))
+        badges += f" :yellow-badge[Interpret with caution: {limitations}]"
+    facts = []
+    if measurement.low is not None and measurement.high is not None:
+        low, high = format_ratio(measurement.low), format_ratio(measurement.high)
+        facts.append(f"95 % interval {low} to {high}")
+    if CHILD not in measurement.reasons:
+        facts.append(UPPER_LIMIT)
+    value = f"**CTR** :primary[**{format_ratio(measurement.value)}**]"
+    return f"{value} {badges}  \n:small[:gray[{' · '.join(facts)}]]"
 
 
 def _offer_manual_measurement(

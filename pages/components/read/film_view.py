@@ -54,6 +54,7 @@ CONTAINERS = {
 UNRECORDED = (
     "This reading could not be recorded in the audit log; tell whoever manages this server."
 )
+COMPRESSED = "This study is large, so a compressed copy is displayed. The results are from the original file."
 # The changes that the viewer offers for every film.
 VIEWER_CHANGES = {
     "invert": Adjustments.then_invert,
@@ -117,29 +118,32 @@ def decode_entry(entry: StudyEntry) -> Radiograph:
     return replace(film, pixels=decoded.pixels)
 
 
-def show_film_facts(state: ReadPageState, entry: StudyEntry, reading: Reading) -> None:
-    """The file's name, as plain text, what the picture is and how it was put right, and the button that removes it."""
-    with st.container(gap=None):
-        with st.container(
-            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
-        ):
-            st.text(entry.name, width="stretch")
-            st.button(
-                "Remove",
-                key=state.widget_key(f"remove-{entry.key}"),
-                type="tertiary",
-                icon=":material/close:",
-                help="Removes this film from the study.",
-                on_click=state.remove_entries,
-                args=({entry.key},),
-            )
-        film = entry.examination.film
-        if film is not None:
-            st.caption(" · ".join(plain(fact) for fact in _list_facts(film, reading)))
-            if entry.compressed:
-                st.caption(
-                    "This study is large, so a compressed copy is displayed. The results are from the original file."
-                )
+def show_film_name(state: ReadPageState, entry: StudyEntry) -> None:
+    """The file's name, as plain text, and the button that removes it."""
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    ):
+        st.text(entry.name, width="stretch")
+        st.button(
+            "Remove",
+            key=state.widget_key(f"remove-{entry.key}"),
+            type="tertiary",
+            icon=":material/close:",
+            help="Removes this film from the study.",
+            on_click=state.remove_entries,
+            args=({entry.key},),
+        )
+
+
+def show_film_facts(entry: StudyEntry, reading: Reading) -> None:
+    """What the picture is, and whether it is a compressed copy."""
+    film = entry.examination.film
+    if film is None:
+        return
+    facts = [" · ".join(plain(fact) for fact in _list_facts(film, reading))]
+    if entry.compressed:
+        facts.append(COMPRESSED)
+    st.caption("  \n".join(facts))
 
 
 def _list_facts(film: Radiograph, reading: Reading) -> list[str]:
@@ -295,10 +299,13 @@ def _choose_first_heatmap(mapped: Sequence[FindingReading]) -> FindingReading | 
 
 
 def _show_heatmap_notes(layers: Sequence[tuple[FindingReading, Attribution]]) -> None:
+    notes = []
     for finding, attribution in layers:
         method = HEATMAP_METHODS[attribution.method].split(" (")[0]
         title = f"Heatmap of {finding.name.lower()} ({method})"
-        st.caption(plain(f"{title}: {_describe_map(finding, attribution.method)}"))
+        notes.append(plain(f"{title}: {_describe_map(finding, attribution.method)}"))
+    if notes:
+        st.caption("  \n".join(notes))
 
 
 def _describe_map(finding: FindingReading, method: str) -> str:

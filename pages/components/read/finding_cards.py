@@ -1,6 +1,6 @@
 """Shows the findings of one film: verdict, place between the thresholds, and what the probability means."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import streamlit as st
 
@@ -8,7 +8,6 @@ from cxr_core.findings import ABNORMALITY
 from cxr_core.presentation.wording import (
     call_name,
     describe_likelihood,
-    format_percent,
 )
 from cxr_core.reading.impression import describe_abnormality
 from cxr_core.reading.opinions import describe_opinions, split_opinions
@@ -28,40 +27,67 @@ COMPARABLE_BELOW = 0.5
 
 
 def show_findings(
-    state: ReadPageState,
-    entry: StudyEntry,
-    reading: Reading,
-    show_row: Callable[[FindingReading], None] | None = None,
+    reading: Reading, show_row: Callable[[FindingReading], None] | None = None
 ) -> None:
-    """A card for each finding that has a number, and a line for one that waits for the age.
+    """The verdict on each finding that has a number, and a line for one that waits for the age.
 
-    show_row: adds the reader's verdict to a card.
+    show_row: adds the reader's verdict to a finding.
     """
-    assessed = [finding for finding in reading.findings if finding.probability is not None]
-    if reading.site_profile is not None and reading.site_profile.problem:
-        st.markdown(f":small[:orange[{plain(reading.site_profile.problem)}]]")
-    for finding in assessed:
-        key = f"finding-{finding.finding}-{finding.model}"
-        with st.container(border=not finding.needs_age, gap="xsmall", key=key):
+    for finding in _list_assessed(reading):
+        with st.container(gap="xsmall", key=f"finding-{finding.finding}-{finding.model}"):
             if finding.needs_age:
                 _show_without_age(finding)
-            elif finding.is_withheld:
-                _show_withheld(finding)
+            elif finding.is_withheld:  # its number would be taken for a verdict
+                reason = plain(finding.undecided_because or "")
+                st.markdown(f"{_describe_verdict(finding)}  \n:small[{reason}]")
+            elif finding.opinions:
+                _show_opinions(finding)
             else:
-                _show_finding(finding)
-                if finding.finding == ABNORMALITY:
-                    st.markdown(f":small[{plain(describe_abnormality(reading.findings))}]")
-                _show_definition(finding)
-                _offer_edited_ratio(state, entry, reading, finding)
-                _show_models(state, finding)
+                _show_verdict(finding)
+            if finding.finding == ABNORMALITY and not finding.needs_age and not finding.is_withheld:
+                st.markdown(f":small[{plain(describe_abnormality(reading.findings))}]")
             if show_row is not None:
                 show_row(finding)
 
 
-def _show_definition(finding: FindingReading) -> None:
-    """What a finding means that is defined locally, or by its model in narrower words; every reader knows others."""
+def explain_findings(state: ReadPageState, entry: StudyEntry, reading: Reading) -> None:
+    """What each verdict rests on: what its number means, whom the model is for, and its card."""
+    if reading.site_profile is not None and reading.site_profile.problem:
+        st.markdown(f":small[:orange[{plain(reading.site_profile.problem)}]]")
+    for finding in _list_assessed(reading):
+        if finding.needs_age:
+            continue
+        with st.container(gap=None, key=f"explained-{finding.finding}-{finding.model}"):
+            sentences = _list_explanations(finding)
+            st.markdown(
+                f"**{plain(finding.name)}**  \n" + "  \n".join(f":small[{s}]" for s in sentences),
+                help=plain(finding.describe_label_noise()) or None,
+            )
+            _offer_edited_ratio(state, entry, reading, finding)
+            for opinion in split_opinions([finding]):
+                if opinion.card is not None:
+                    offer_card(state, opinion.card, opinion.finding)
+
+
+def _list_assessed(reading: Reading) -> list[FindingReading]:
+    return [finding for finding in reading.findings if finding.probability is not None]
+
+
+def _list_explanations(finding: FindingReading) -> Iterator[str]:
+    """Sentences below a finding's name, in Markdown."""
+    if not finding.opinions and not finding.is_withheld:
+        parts = finding.fusion_parts
+        number = f" :gray[({plain(parts.describe())})]" if parts else ""
+        yield plain(describe_probability(finding)) + number
+        yield from _describe_site(finding)
+    # What is defined locally, or by its model in narrower words; every reader knows the others.
     if finding.defined_as is not None:
-        st.markdown(f":small[:gray[Defined as: {plain(finding.defined_as)}]]")
+        yield f":gray[Defined as: {plain(finding.defined_as)}]"
+    for opinion in split_opinions([finding]):
+        model = f"{opinion.model}: for" if finding.opinions else "For"
+        yield f":gray[{plain(model)} {plain(opinion.population or '')}]"
+        if finding.opinions:
+            yield from _describe_site(opinion)
 
 
 def show_not_assessed(reading: Reading) -> None:
@@ -71,45 +97,33 @@ def show_not_assessed(reading: Reading) -> None:
     st.markdown(f"**Not assessed:** {names}.", help=plain(reasons) or None)
 
 
-def _show_finding(finding: FindingReading) -> None:
-    if finding.opinions:
-        _show_opinions(finding)
-        return
+def _show_verdict(finding: FindingReading) -> None:
+    verdict = _describe_verdict(finding)
+    if finding.call == "indeterminate":
+        verdict += "  \n:small[**Undecided:** the probability lies between the two thresholds.]"
+    st.markdown(verdict)
+    _draw_bar(finding, finding.name)
+
+
+def _draw_bar(finding: FindingReading, name: str) -> None:
     assert finding.probability is not None
     assert finding.present_from is not None
     assert finding.absent_below is not None
-    name, call = finding.name, finding.call or "indeterminate"
-    with st.container(horizontal=True, horizontal_alignment="distribute"):
-        st.markdown(_describe_verdict(finding), width="content")
-        st.markdown(f"**{plain(format_percent(finding.probability))}**", width="content")
+    verdict = call_name(finding.call or "indeterminate")
     st.html(
         draw_probability_bar(
-            name, finding.probability, finding.present_from, finding.absent_below, call_name(call)
+            name, finding.probability, finding.present_from, finding.absent_below, verdict
         )
     )
-    if call == "indeterminate":
-        st.markdown(":small[**Undecided:** the probability lies between the two thresholds.]")
-    parts = f" :gray[({plain(finding.fusion_parts.describe())})]" if finding.fusion_parts else ""
-    st.markdown(
-        f":small[{plain(describe_probability(finding))}{parts}]",
-        help=plain(finding.describe_label_noise()) or None,
-    )
-    _show_site(finding)
 
 
-def _show_site(finding: FindingReading) -> None:
+def _describe_site(finding: FindingReading) -> Iterator[str]:
     """What the profile of the site changed about the number and the verdict, or why it is not applied."""
     if finding.site is not None:
         text = finding.site.describe()
-        st.markdown(f":small[:gray[{plain(text[0].upper() + text[1:])}.]]")
+        yield f":gray[{plain(text[0].upper() + text[1:])}.]"
         if finding.site.reason:
-            st.markdown(f":small[:orange[{plain(finding.site.reason)}]]")
-
-
-def _show_withheld(finding: FindingReading) -> None:
-    """A finding on which a quality flag allows no verdict: its number would be taken for one."""
-    st.markdown(_describe_verdict(finding))
-    st.markdown(f":small[{plain(finding.undecided_because or '')}]")
+            yield f":orange[{plain(finding.site.reason)}]"
 
 
 def _describe_verdict(finding: FindingReading) -> str:
@@ -130,44 +144,18 @@ def describe_probability(finding: FindingReading) -> str:
 
 def _show_opinions(finding: FindingReading) -> None:
     """One verdict, that several models answer and whether they agree, and what each of them says."""
-    st.markdown(_describe_verdict(finding))
-    st.markdown(f":small[:orange[{plain(describe_opinions(finding))}]]")
+    st.markdown(
+        f"{_describe_verdict(finding)}  \n:small[:orange[{plain(describe_opinions(finding))}]]"
+    )
     for opinion in finding.opinions:
-        assert opinion.probability is not None
-        assert opinion.present_from is not None
-        assert opinion.absent_below is not None
         model = f"{opinion.model} {opinion.version}"
         call = opinion.call or "indeterminate"
         verdict = f"{BADGE_SIGNS[call]} {call_name(call)}"
         if opinion.needs_age:
             verdict = "age needed"
-        percent = "" if opinion.needs_age else format_percent(opinion.probability)
-        with st.container(horizontal=True, horizontal_alignment="distribute"):
-            st.markdown(f":small[{plain(model)}: {plain(verdict)}]", width="content")
-            st.markdown(f":small[**{plain(percent)}**]", width="content")
+        st.markdown(f":small[{plain(model)}: {plain(verdict)}]")
         if not opinion.needs_age:
-            st.html(
-                draw_probability_bar(
-                    f"{finding.name}, {model}",
-                    opinion.probability,
-                    opinion.present_from,
-                    opinion.absent_below,
-                    call_name(call),
-                )
-            )
-            _show_site(opinion)
-
-
-def _show_models(state: ReadPageState, finding: FindingReading) -> None:
-    """Whom each model is for, with a button for its card."""
-    for opinion in split_opinions([finding]):
-        with st.container(
-            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
-        ):
-            model = f"{opinion.model}: for" if finding.opinions else "For"
-            st.caption(f"{plain(model)} {plain(opinion.population or '')}", width="content")
-            if opinion.card is not None:
-                offer_card(state, opinion.card, opinion.finding)
+            _draw_bar(opinion, f"{finding.name}, {model}")
 
 
 def _offer_edited_ratio(

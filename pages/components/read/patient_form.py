@@ -44,28 +44,30 @@ class SidebarAnswers:
 
 
 def ask_settings(state: ReadPageState) -> SidebarAnswers:
-    """The sidebar's form: the patient of films that say nothing, the decision, and the prevalence of each finding."""
-    st.subheader("Missing patient details")
-    age = st.number_input(
-        "Age in years",
-        min_value=0,
-        max_value=120,
-        value=None,
-        step=1,
-        placeholder="unknown",
-        key=state.widget_key("age"),
-        persist_state="session",
-        help="Only for films whose file states no age. The age of a single film is entered beside the film.",
-    )
-    view = st.segmented_control(
-        "View",
-        VIEWS,
-        key=state.widget_key("view"),
-        persist_state="session",
-        help=f"Only for films whose file states no view. {VIEW_HELP}",
-    )
+    """The sidebar's form: the decision, the patient of films that say nothing, and the prevalence of each finding."""
     cards = _list_cards(state)
     decision = ask_decision(cards, state.widget_key("decision"))
+    st.subheader("Missing patient details")
+    with st.container(horizontal=True, gap="small"):
+        age = st.number_input(
+            "Age in years",
+            min_value=0,
+            max_value=120,
+            value=None,
+            step=1,
+            placeholder="unknown",
+            key=state.widget_key("age"),
+            persist_state="session",
+            help="Only for films whose file states no age. The age of a single film is entered beside the film.",
+            width=AGE_FIELD_PX,
+        )
+        view = st.segmented_control(
+            "View",
+            VIEWS,
+            key=state.widget_key("view"),
+            persist_state="session",
+            help=f"Only for films whose file states no view. {VIEW_HELP}",
+        )
     # Before the first film nothing needs it, and the page is painted without numpy.
     site_profile = cache.load_site_profile() if state.entries else None
     prevalence = ask_prevalences(cards, state.widget_key("prevalence"), site_profile)

@@ -14,12 +14,21 @@ from pages.components import cache
 from pages.components.feedback.hidden_answers import hide_answers
 from pages.components.feedback.panel import VerdictPanel, find_keeper, open_panel
 from pages.components.pacs.archive_settings import find_settings
-from pages.components.read.cardiothoracic_ratio import apply_edited_ends, show_ratio_card
+from pages.components.read.cardiothoracic_ratio import (
+    apply_edited_ends,
+    show_ratio,
+    show_ratio_details,
+)
 from pages.components.read.film_view import (
     offer_corrections,
     show_film_facts,
+    show_film_name,
 )
-from pages.components.read.finding_cards import show_findings, show_not_assessed
+from pages.components.read.finding_cards import (
+    explain_findings,
+    show_findings,
+    show_not_assessed,
+)
 from pages.components.read.page_state import ReadPageState, StudyEntry
 from pages.components.read.patient_form import SidebarAnswers, patient_of, show_film_patient
 from pages.components.read.prior_film import defer_prior_report, show_film_and_prior
@@ -32,14 +41,19 @@ OUTLINES_ONLY = "The models are not made for drawings: outlines and CTR alone ar
 
 
 def show_study(state: ReadPageState, answers: SidebarAnswers) -> None:
-    """The findings of the chosen film beside its picture; on a narrow screen they come first."""
+    """The verdicts on the chosen film beside its picture, and below them what they rest on.
+
+    On a narrow screen the picture stands between the two.
+    """
     answered = {key: interpret_entry(state, entry, answers) for key, entry in state.entries.items()}
     watch_readings(state, answered)
     keeper = find_keeper(state)
     readings = hide_answers(state, answered)  # nothing below sees what the reader may not see yet
-    with st.container(horizontal=True, gap="medium", key="study"):
+    # Two containers, as page.css chooses the columns of the inner one by the width of the outer one.
+    with st.container(key="study-frame"), st.container(key="study"):
         results = st.container(key="read-findings", gap="small")
         picture = st.container(key="picture")
+        details = st.container(key="read-details", gap="small")
     key = choose_film(state, readings)
     entry, reading = state.entries[key], readings[key]
     panel = open_panel(state, keeper, entry, answered[key])
@@ -55,7 +69,10 @@ def show_study(state: ReadPageState, answers: SidebarAnswers) -> None:
         show_films(state, readings)
         order = sort_films(state, readings)
         show_results(state, entry, reading, panel, order)
-        if panel is not None and panel.hides_answer:
+    with details:
+        is_hidden = panel is not None and panel.hides_answer
+        show_details(state, entry, reading, is_hidden)
+        if is_hidden:
             return
         offer_reports(entry, reading, defer_prior_report(state, entry, readings))
         if settings is not None:
@@ -122,31 +139,44 @@ def show_results(
     panel: VerdictPanel | None,
     order: list[str],
 ) -> None:
-    """A film's facts and patient, quality flags, findings with the reader's verdicts, measurement and impression."""
-    show_film_facts(state, entry, reading)
+    """A film's name and patient, quality flags, verdicts, the ratio, and what was not assessed."""
+    show_film_name(state, entry)
     # Each in its own container: a warning that appears or goes does not redraw what follows.
     patient, flags = st.container(gap="xsmall"), st.container(key="read-banners", gap=None)
-    findings, ratio = st.container(gap="small"), st.container(gap="small")
+    findings = st.container(gap="small")
     with patient:
         needs_age = any(finding.needs_age for finding in reading.findings)
         show_film_patient(state, entry, reading.patient, needs_age)
     with flags:
         show_quality_flags(reading)
         offer_corrections(state, entry)
-    if panel is not None and panel.hides_answer:
-        with findings:
+    with findings:
+        if panel is not None and panel.hides_answer:
             panel.show_hidden(order)
-        with ratio:
-            show_ratio_card(state, entry, reading)
-    elif reading.status == "read":
-        with findings:
+            show_ratio(state, reading)
+        elif reading.status == "read":
             if entry.outlines_only:
                 st.markdown(OUTLINES_ONLY)
-            show_findings(state, entry, reading, panel.show_row if panel else None)
+            with st.container(border=True, gap="small", key="verdicts-on-film"):
+                show_findings(reading, panel.show_row if panel else None)
+                show_ratio(state, reading)
             if panel is not None:
                 panel.show_rest(order)
-        with ratio:
-            show_ratio_card(state, entry, reading)
             show_not_assessed(reading)
-            st.caption("Impression")
-            st.code(write_impression(reading), language=None, wrap_lines=True)
+
+
+def show_details(
+    state: ReadPageState, entry: StudyEntry, reading: Reading, is_hidden: bool
+) -> None:
+    """What the verdicts and the ratio rest on, the impression, and the facts of the file.
+
+    is_hidden: nothing is said that tells the program's answer.
+    """
+    if is_hidden:
+        show_ratio_details(state, entry, reading)
+    elif reading.status == "read":
+        explain_findings(state, entry, reading)
+        show_ratio_details(state, entry, reading)
+        st.caption("Impression")
+        st.code(write_impression(reading), language=None, wrap_lines=True)
+    show_film_facts(entry, reading)
