@@ -15,7 +15,7 @@ COMMANDS = sorted(
     for path in (ROOT / "train").glob("*.py")
     if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
 )
-LARGE = ("torch", "streamlit", "pandas", "scipy", "sklearn", "matplotlib")
+LARGE = ("torch", "streamlit", "pandas", "scipy", "sklearn", "matplotlib", "fpdf", "jinja2")
 # Calls each program in one process and prints, as JSON, the exit status and the large modules loaded after each call.
 CALL_EACH = """
 import contextlib, importlib, io, json, sys

@@ -9,7 +9,6 @@ import streamlit as st
 from cxr_core.access.actor import current_actor
 from cxr_core.access.audit import record_action
 from cxr_core.film.artefacts.flags import BURNED_IN_TEXT
-from cxr_core.reading.report.html import render_html_report
 from cxr_core.reading.report.report import Report, render_json_report
 from cxr_core.reading.results import Reading
 from cxr_core.version import VERSION
@@ -49,7 +48,7 @@ def offer_reports(
     stem = f"silhouette-{reading.sha256[:12]}"
     formats: tuple[tuple[str, str, Callable[[Report, Report | None], str | bytes]], ...] = (
         ("PDF", "application/pdf", _render_pdf),
-        ("HTML", "text/html", render_html_report),
+        ("HTML", "text/html", _render_html),
         ("JSON", "application/json", render_json_report),
     )
     with st.container(horizontal=True, gap="small"):
@@ -64,8 +63,14 @@ def offer_reports(
             )
 
 
+def _render_html(report: Report, prior: Report | None) -> str:
+    # Imported with the first report, as the library for the PDF: no film waits for either.
+    from cxr_core.reading.report.html import render_html_report
+
+    return render_html_report(report, prior)
+
+
 def _render_pdf(report: Report, prior: Report | None) -> bytes:
-    # Imported with the first PDF: its library takes as long to load as a film to read.
     from cxr_core.reading.report.pdf import render_pdf_report
 
     return render_pdf_report(report, prior)
