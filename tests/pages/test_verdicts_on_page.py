@@ -13,6 +13,7 @@ from cxr_core.errors import FeedbackError
 from cxr_core.feedback.films import list_project_films
 from cxr_core.feedback.projects import Project, create_project
 from cxr_core.feedback.readers import register_reader
+from cxr_core.feedback.store import FILE, feedback_folder
 from cxr_core.feedback.verdicts import NewVerdict, list_verdicts, record_verdict
 from pages.components import session
 from pages.components.feedback.film_verdicts import NewJudgement, TabKeeper
@@ -308,6 +309,16 @@ def test_another_window_that_saved_meanwhile_is_told_and_both_are_kept(app: AppT
     button.click().run()
     assert "another window of yours had saved 'unsure' meanwhile" in visible_text(app)
     assert [answer for _, answer, _ in answers(project)] == ["suspected", "unsure", "not_suspected"]
+
+
+def test_a_damaged_store_hides_no_answer_outside_its_projects(app: AppTest) -> None:
+    create_project("study", FINDINGS)
+    (feedback_folder() / FILE).write_bytes(b"no database" * 100)
+    upload(app, film=draw_file(200))
+    assert any("move it away" in warning.value for warning in app.warning)
+    state = state_of(app)
+    assert state.entries
+    assert state.feedback.hidden == frozenset()
 
 
 def test_a_box_suspects_the_finding_and_is_kept_with_the_verdict(

@@ -186,10 +186,15 @@ def find_keeper(state: ReadPageState) -> VerdictKeeper | None:
         keeper = choose_keeper(
             feedback, project, find_current_reader(feedback) if project else None
         )
-    except FeedbackError:
-        # Nothing is shown of what may have to stay hidden until another project is chosen.
-        feedback.hidden = frozenset(state.entries)
-        raise
+    except FeedbackError as error:
+        if feedback.project_id:
+            # Nothing is shown of what may have to stay hidden until another project is chosen.
+            feedback.hidden = frozenset(state.entries)
+            raise
+        # A damaged store keeps nobody from reading films outside of its projects.
+        feedback.hidden = frozenset()
+        st.warning(plain(str(error)), icon=":material/database_off:")
+        return None
     feedback.hidden = keeper.list_hidden(films) if keeper else frozenset()
     return keeper
 
