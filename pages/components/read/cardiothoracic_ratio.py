@@ -124,14 +124,14 @@ def _describe_measurement(measurement: Measurement) -> str:
     if not measurement.trusted:
         limitations = plain(", ".join(name_limitations(measurement)))
         badges += f" :yellow-badge[Interpret with caution: {limitations}]"
-    facts = []
+    notes = []
     if measurement.low is not None and measurement.high is not None:
         low, high = format_ratio(measurement.low), format_ratio(measurement.high)
-        facts.append(f"95 % interval {low} to {high}")
+        notes.append(f"95 % interval {low} to {high}")
     if CHILD not in measurement.reasons:
-        facts.append(UPPER_LIMIT)
+        notes.append(UPPER_LIMIT)
     value = f"**CTR** :primary[**{format_ratio(measurement.value)}**]"
-    return f"{value} {badges}  \n:small[:gray[{' · '.join(facts)}]]"
+    return f"{value} {badges}  \n:small[:gray[{' · '.join(notes)}]]"
 
 
 def _offer_manual_measurement(

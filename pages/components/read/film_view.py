@@ -140,10 +140,10 @@ def show_film_facts(entry: StudyEntry, reading: Reading) -> None:
     film = entry.examination.film
     if film is None:
         return
-    facts = [" · ".join(plain(fact) for fact in _list_facts(film, reading))]
+    lines = [" · ".join(plain(fact) for fact in _list_facts(film, reading))]
     if entry.compressed:
-        facts.append(COMPRESSED)
-    st.caption("  \n".join(facts))
+        lines.append(COMPRESSED)
+    st.caption("  \n".join(lines))
 
 
 def _list_facts(film: Radiograph, reading: Reading) -> list[str]:
