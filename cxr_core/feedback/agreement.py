@@ -85,7 +85,7 @@ class Agreement:
             )
         if not self.readers:
             reasons.append(
-                "No sensitivity or specificity: the other readers are sure and agree on none of a reader's films."
+                "No sensitivity or specificity: for no reader is there a film on which the others are sure and agree."
             )
         return reasons
 

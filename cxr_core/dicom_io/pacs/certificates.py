@@ -65,8 +65,8 @@ def _present(context: ssl.SSLContext, certificate_file: str, key_file: str) -> N
     _read_pem("certificate_file", certificate_file, "CERTIFICATE-----", "certificate")
     if b"ENCRYPTED" in _read_pem("key_file", key_file, "PRIVATE KEY-----", "private key"):
         raise SettingsError(
-            f"key_file {key} is protected by a password, which nobody is there to type; take it off, and let only the "
-            "account of this program read the file"
+            f"key_file {key} is protected by a password, which nobody is there to type; remove the password, "
+            "and let only the account of this program read the file"
         )
     try:
         context.load_cert_chain(certificate_file, key_file, password="")

@@ -115,7 +115,7 @@ class DicomwebArchive:
             if not new and len(page) >= STUDIES_OF_A_PAGE:
                 raise ArchiveRefused(
                     f"{self._address} gives the first {len(page)} studies again and again instead of the next ones. "
-                    "Ask its administrator for searches with an offset."
+                    "Ask its administrator to support offset in searches."
                 )
             if not new:
                 return

@@ -117,7 +117,7 @@ class DimseSettings:
         _require_pair(self.certificate_file, self.key_file)
         if self.receive_tls and not (self.certificate_file and self.receive_port):
             raise SettingsError(
-                "receive_tls: an archive that calls back encrypted needs a receive_port, and a certificate_file of ours"
+                "receive_tls: an archive that calls back encrypted needs receive_port and certificate_file"
             )
 
     @property

@@ -35,7 +35,7 @@ class PacsQuery:
         except KeyError as error:
             raise _bad_query(uri, f"{error.args[0]} is missing") from error
         except ValueError as error:
-            raise _bad_query(uri, "a date is none") from error
+            raise _bad_query(uri, "from or to is not a date such as 2026-01-31") from error
         if first > last:
             raise _bad_query(uri, "the first date is after the last one")
         modalities = tuple(given.get("modality", ",".join(FILM_MODALITIES)).split(","))

@@ -100,7 +100,7 @@ def _require_input_keys(overrides: Mapping[str, str]) -> None:
         )
     if not overrides:
         raise RecipeError(
-            f"nothing is to change; say what with --set, such as reduce_to=64, of {', '.join(INPUT_KEYS)}"
+            f"no setting of the input was given; give one of {', '.join(INPUT_KEYS)} with --set, such as reduce_to=64"
         )
 
 
