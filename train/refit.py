@@ -1,8 +1,8 @@
 """python -m train.refit MODEL_OR_RUN --data DIR --set reduce_to=64 --set blur=0.7: other settings of a model's input.
 
-The weights stay. Calibration, thresholds, the scale of heatmaps and the limit of unfamiliar films are fitted anew to
-the training and validation films as they are prepared now, and written as a run that can be combined with the ratio,
-evaluated and published.
+The weights stay. Calibration, thresholds, the scale of heatmaps and the out-of-distribution score are fitted anew to
+the training and validation films, prepared with the new settings. The result is a run that can be combined with the
+ratio, evaluated and published.
 """
 
 import argparse

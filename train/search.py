@@ -158,8 +158,8 @@ def _create_parser() -> Parser:
         type=_parse_count,
         default=1,
         metavar="N",
-        help="train every trial on so many divisions of the training and validation films by patient, and compare "
-        "their means, so that the best trial is not the luck of one division (default 1)",
+        help="train every trial on this many divisions of the training and validation films by patient, and compare "
+        "the means, so that no trial wins by one lucky division (default 1)",
     )
     parser.add_argument(
         "--seeds",

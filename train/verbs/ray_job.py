@@ -1,7 +1,7 @@
 """python -m cxr_core ray-job http://HOST:8265 -- train.fit RECIPE --data DIR: carry out a command on a Ray cluster.
 
-It becomes a Ray Job. This shows what it writes until it ends; Ctrl-C stops it. --follow and --stop take a job by name.
-Every node needs this program, the workspace and the data under the same paths; see docs/scale.md.
+The command becomes a Ray Job, whose output is shown until it ends; Ctrl-C stops it. --follow and --stop take the name
+of a job. Every node needs this program, the workspace and the data under the same paths; see docs/scale.md.
 """
 
 from __future__ import annotations
@@ -91,9 +91,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m cxr_core ray-job", description=__doc__)
     parser.usage = "%(prog)s [options] SERVER -- COMMAND ..."
     parser.add_argument(
-        "server", help="the dashboard of the cluster's head node, such as http://10.0.0.1:8265"
+        "server",
+        help="address of the dashboard on the cluster's head node, such as http://10.0.0.1:8265",
     )
-    parser.add_argument("--follow", metavar="JOB", help="show what a job that was submitted writes")
+    parser.add_argument("--follow", metavar="JOB", help="show the output of a job submitted before")
     parser.add_argument("--stop", metavar="JOB", help="ask a job to end; a run keeps a checkpoint")
     for name, what, default in (("cores", "cores", 1), ("gpus", "GPUs", 0)):
         parser.add_argument(

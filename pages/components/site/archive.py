@@ -22,7 +22,7 @@ INTRODUCTION = (
 )
 HELP = (
     "A folder, a CSV or Parquet table with the paths of films, the name of a registered dataset, a storage such as "
-    "s3://bucket/films, or the films of a PACS by date: pacs://NAME?from=2026-01-01&to=2026-06-30. One for each line."
+    "s3://bucket/films, or the films of a PACS by date: pacs://NAME?from=2026-01-01&to=2026-06-30. One per line."
 )
 
 

@@ -18,8 +18,8 @@ HELP = (
     "--set."
 )
 SPLITS_HELP = (
-    "Trains each trial on so many divisions of the training and validation films by patient and compares the means, "
-    "so that the best trial is not the luck of one division."
+    "Trains each trial on this many divisions of the training and validation films by patient and compares the means, "
+    "so that no trial wins by one lucky division."
 )
 
 
