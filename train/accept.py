@@ -151,7 +151,7 @@ def _write_scores(given: argparse.Namespace, progress: StageProgress) -> int:
 
 
 def _print_outcome(acceptance: Acceptance) -> None:
-    """The verdict and, of each class, distance, shift and the rates of each decision, on stderr."""
+    """The outcome and, of each class, distance, shift and the rates of each decision, on stderr."""
     from cxr_core.site.acceptance import describe_class
 
     print(acceptance.sentence, file=sys.stderr)

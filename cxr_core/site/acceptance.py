@@ -54,7 +54,7 @@ class ClassComparison(JsonRecord):
     """One class of a site's films against the validation films of that class.
 
     tested: whether there are enough patients to decide by it.  distance: Kolmogorov-Smirnov, 0 to 1.  p_value: of it.
-    shift: of the median, in log-odds, local less validation.  shifted: the verdict on this class.
+    shift: of the median, in log-odds, local less validation.  shifted: the outcome for this class.
     """
 
     label: ClassName
@@ -74,7 +74,7 @@ class ClassComparison(JsonRecord):
 class Acceptance(JsonRecord):
     """The outcome of an acceptance test.
 
-    verdict_sentence: the verdict in words.  sentence: the same, with the films that stand out or were left out.
+    verdict_sentence: the outcome in words.  sentence: the same, with the films that stand out or were left out.
     """
 
     finding: str
@@ -246,7 +246,7 @@ def _measure_rates(
 def _describe_verdict(
     verdict: Verdict, local: LocalFilms, classes: Sequence[ClassComparison]
 ) -> str:
-    """The verdict and what it rests on."""
+    """The outcome and what it rests on."""
     name = finding_in_sentence(local.finding)
     if verdict == "too_few":
         found = local.of_class(0).count_patients()

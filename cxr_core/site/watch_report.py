@@ -60,7 +60,7 @@ class WatchReport:
 
 
 def find_last_test(card: ModelCard, finding: str) -> AcceptanceRecord | None:
-    """The last acceptance test of this version that had enough films for a verdict."""
+    """The last acceptance test of this version that had enough films for an outcome."""
     for record in list_acceptances(card.model, finding):
         if record.version == card.version and record.acceptance.verdict != "too_few":
             return record

@@ -72,7 +72,9 @@ def _create_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--on", default="local", metavar="ADDRESS", help=ON)
     parser.add_argument(
-        "--resume", action="store_true", help="go on in --out: only films without a row are read"
+        "--resume",
+        action="store_true",
+        help="go on in --out: films that were read and have not changed are not read again",
     )
     parser.add_argument(
         "--leave-out-missing",

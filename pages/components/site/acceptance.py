@@ -1,4 +1,4 @@
-"""Shows the outcome of an acceptance test: the verdict, both distributions, what each decision does, the odd films."""
+"""Shows an acceptance test: its outcome, both distributions, what each decision does, the odd films."""
 
 import streamlit as st
 
@@ -29,7 +29,7 @@ CHART_CONFIG = {
 
 
 def show_verdict(acceptance: Acceptance, in_use: ModelProfile | None) -> None:
-    """The verdict in a sentence. in_use: the profile that films are read with now, which the test does without."""
+    """The outcome in a sentence. in_use: the profile that films are read with now, which the test does without."""
     sentence = plain(acceptance.verdict_sentence)
     if in_use is not None and in_use.calibration and acceptance.verdict == "shifted":
         rest = acceptance.verdict_sentence.removeprefix(SHIFTED).strip()

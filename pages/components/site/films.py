@@ -132,7 +132,7 @@ def _offer_test(state: SitePageState, *, disabled: bool) -> bool:
         type="primary",
         key=state.widget_key("start"),
         disabled=disabled,
-        help=f"Runs in the background. A verdict needs films of at least {MIN_PATIENTS} patients free of the finding.",
+        help=f"Runs in the background. The test needs films of at least {MIN_PATIENTS} patients free of the finding.",
     )
 
 
