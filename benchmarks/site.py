@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from benchmarks.table import Row
 from cxr_core.data.prepare import open_data
 from cxr_core.data.summary import wilson_interval
 from cxr_core.evaluation.metrics.metrics import expected_calibration_error
+from cxr_core.inference import predict_films
 from cxr_core.models.card import ModelCard
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.fitting.conformal import count_allowed_errors
@@ -228,14 +230,15 @@ def _read_films() -> Material | None:
     classifier = Classifier.load(folder)
     scores = read_validation_scores(folder, classifier.card).of_finding(FINDING)
     learnt = read_learnt_films(folder)
+    predict = partial(predict_films, classifier)
     with _workspace() as place:
         films = open_data([_few(data, place) if FILMS else data])
         test = films.select_split("test")
-        shifted = take_dataset_films(classifier, test, FINDING, learnt)
+        shifted = take_dataset_films(classifier.card, test, FINDING, learnt, predict)
         alike = None
         if not FILMS:  # the holdout is what is left of the train part without the films that the model learnt from
             train = films.select_split("train")
-            alike = take_dataset_films(classifier, train, FINDING, learnt)
+            alike = take_dataset_films(classifier.card, train, FINDING, learnt, predict)
     return Material(card=classifier.card, scores=scores, shifted=shifted, alike=alike)
 
 

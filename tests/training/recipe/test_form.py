@@ -78,6 +78,10 @@ def _misjudged_values(field: FormField) -> list[float]:
         values = {field.name: int(value) if field.kind == "whole" else value}
         if field.name == "epochs":
             values["head_epochs"] = 0
+        if field.name == "reduce_to":
+            values["input_side"] = 2048  # a film is reduced to no more than that
+        if field.name == "blur":
+            values["reduce_to"] = 64  # what is blurred
         if find_faults(base, values) != {}:
             misjudged.append(value)
     misjudged += [

@@ -15,7 +15,7 @@ from cxr_core.errors import PretrainedUnavailable, RecipeError
 from cxr_core.models.networks.architectures import timm
 from cxr_core.models.networks.initialise import initialise_network
 from cxr_core.reading.heatmaps import forward_with_attribution
-from cxr_core.training.engine.augment import augment
+from cxr_core.training.engine.augment import apply_augmentation, sample_augmentation
 from cxr_core.training.engine.distributed import DistributedContext
 from cxr_core.training.engine.learner import Learner, create_task
 from cxr_core.training.recipe.recipe import Recipe
@@ -133,7 +133,9 @@ def test_a_recipe_takes_two_real_steps_and_gives_a_heatmap(name):
     before = {key: tensor.clone() for key, tensor in network.head.state_dict().items()}
     network.train()
     for _ in range(2):
-        inputs = (augment(small.augmentation, films, rng) - small.mean) / small.std
+        sample = sample_augmentation(small.augmentation, len(films), rng)
+        augmented = apply_augmentation(small.augmentation, films, sample)
+        inputs = (augmented - small.mean) / small.std
         loss = summed_loss(
             create_label_loss(small),
             network(inputs.expand(-1, small.channels, -1, -1)),
