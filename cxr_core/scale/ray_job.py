@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
 
 import httpx
 
 from cxr_core.errors import Cancelled, ScaleError
 from cxr_core.scale.cluster import build_node_environment
+from cxr_core.workspace.json_files import JsonObject
 from cxr_core.workspace.paths import printable
 
 PENDING, SUCCEEDED, STOPPED, FAILED = "PENDING", "SUCCEEDED", "STOPPED", "FAILED"
@@ -41,7 +41,7 @@ class RayCommand:
     gpus: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    def to_json(self, job: str) -> dict[str, Any]:
+    def to_json(self, job: str) -> JsonObject:
         """The request that submits it. job: how it is called on the cluster."""
         command = shlex.join([sys.executable, "-u", "-m", *self.arguments])
         variables = build_node_environment() | {
@@ -127,7 +127,7 @@ class JobServer:
             "mistyped. What the job had finished is kept; submit it again"
         )
 
-    def _ask(self, method: str, place: str, content: object = None) -> dict[str, Any] | None:
+    def _ask(self, method: str, place: str, content: object = None) -> JsonObject | None:
         """The answer of the server; None where it knows no such job."""
         url = f"{self.address}/api/jobs/{place}"
         try:
@@ -155,9 +155,9 @@ class ClusterSilent(ScaleError):
     """A job server that does not answer, or not now."""
 
 
-def make_job_name(folder: str) -> str:
-    """A name for a job that no other job of the cluster has. folder: a word that it begins with."""
-    return f"{folder}-{time.strftime('%Y%m%d-%H%M%S')}-{os.urandom(3).hex()}"
+def make_job_name(start: str) -> str:
+    """A name for a job that no other job of the cluster has. start: what it begins with."""
+    return f"{start}-{time.strftime('%Y%m%d-%H%M%S')}-{os.urandom(3).hex()}"
 
 
 def _require_success(job: str, status: str, log: str) -> None:
