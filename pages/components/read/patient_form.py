@@ -166,7 +166,7 @@ def _show_age_field(state: ReadPageState, entry: StudyEntry, patient: Patient) -
     st.text_input(
         "Age",
         key=key,
-        placeholder="age, e.g. 57 or 8 months",
+        placeholder="age, such as 57",
         label_visibility="collapsed",
         width=AGE_FIELD_PX,
         help=AGE_HELP,
