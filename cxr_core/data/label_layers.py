@@ -20,8 +20,6 @@ from typing import ClassVar, Literal
 import numpy as np
 import pandas as pd
 
-from cxr_core.access.actor import Role
-from cxr_core.access.permission import perform_action
 from cxr_core.data.manifest import AppliedLayer, Manifest
 from cxr_core.errors import DataError, RecordError
 from cxr_core.known_findings import is_finding_key, order_findings
@@ -208,13 +206,6 @@ def describe_damaged_layers() -> list[str]:
         except DataError as error:
             sentences.append(f"{str(error)[0].upper()}{str(error)[1:]}.")
     return sentences
-
-
-@perform_action("deletion of a label layer", Role.ADMIN)
-def delete_layer(name: str) -> None:
-    """Remove a layer; the data's own labels were never touched. One that is gone already is no error."""
-    with hold_folder(layers_folder()):
-        _path_of(name).unlink(missing_ok=True)
 
 
 def is_layer(name: str | Path) -> bool:

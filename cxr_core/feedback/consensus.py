@@ -35,7 +35,6 @@ class Judgement:
     readers: tuple[str, ...]
     comments: tuple[str, ...]
     when: str
-    is_adjudicated: bool = False
     marks: tuple[str, ...] = ()
 
 
@@ -76,7 +75,6 @@ def _judge(verdicts: list[sqlite3.Row], adjudication: sqlite3.Row | None) -> Jud
         readers=tuple(row["reader"] for row in deciding),
         comments=tuple(row["comment"] for row in deciding if row["comment"]),
         when=max(row["given"] for row in deciding),
-        is_adjudicated=adjudication is not None,
         marks=tuple(row["marks"] for row in basis if row["marks"] != "[]"),
     )
 

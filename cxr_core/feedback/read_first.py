@@ -118,21 +118,6 @@ def first_verdicts(film: int, reader: str) -> dict[str, ReaderVerdict]:
     return {key: verdict for key, verdict in last.items() if verdict.answer != "withdrawn"}
 
 
-def verdicts_of_others(film: int, reader: str) -> list[ReaderVerdict]:
-    """What other readers judge now: nothing until this reader has judged every finding, so that reads are blinded."""
-    with read_store() as store:
-        project = project_of_film(store, film)
-        rows = store.execute(
-            "SELECT * FROM verdicts WHERE film = ? ORDER BY id", (film,)
-        ).fetchall()
-    verdicts = to_verdicts(rows)
-    own = [verdict for verdict in verdicts if verdict.reader == reader]
-    if _list_missing(project.findings, own):
-        return []
-    last = {(each.reader, each.finding): each for each in verdicts if each.reader != reader}
-    return [verdict for verdict in last.values() if verdict.answer != "withdrawn"]
-
-
 def _list_missing(findings: tuple[str, ...], verdicts: list[ReaderVerdict]) -> list[str]:
     """The findings that a reader has not judged, or has taken back. verdicts: that reader's, the oldest first."""
     last = {verdict.finding: verdict.answer for verdict in verdicts}

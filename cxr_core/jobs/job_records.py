@@ -12,7 +12,6 @@ from cxr_core.jobs.records import (
     ProcessRecord,
     QueueEntry,
     SubmittedTraining,
-    read_time,
 )
 from cxr_core.training.runs import run_files
 from cxr_core.workspace.json_files import JsonObject
@@ -36,7 +35,6 @@ class JobRecords:
     process: ProcessRecord | None
     heartbeat: HeartbeatRecord | None
     stopped_process: ProcessId | None
-    stop_asked: float | None  # by the clock of this boot
     end: EndRecord | None
     last_event: JsonObject
     leftovers: Sequence[ProcessId] = ()
@@ -61,7 +59,6 @@ class JobRecords:
             process=files.read_process_record(folder),
             heartbeat=files.read_heartbeat(folder),
             stopped_process=ProcessId.from_json(stop),
-            stop_asked=read_time(stop, "monotonic"),
             end=files.read_end(folder),
             last_event=run_files.read_last_event(events_folder),
             leftovers=tagged.get(str(folder), ()),

@@ -12,7 +12,6 @@ from cxr_core.feedback.read_first import (
     reading_state,
     release_answer,
     reveal_answer,
-    verdicts_of_others,
 )
 from cxr_core.feedback.readers import register_reader
 from cxr_core.feedback.review.candidates import Candidate
@@ -99,20 +98,6 @@ def test_nothing_is_hidden_in_a_project_without_the_rule(film: ProjectFilm) -> N
     ada = register_reader("Ada").id
     assert release_answer(open_film.id, ada, ANSWER) == ANSWER
     assert judge(open_film, ada, "unsure").verdict.phase == "open"
-
-
-def test_second_reads_are_blinded(workspace: object) -> None:
-    film = add_film(create_study(reads=2), 1)
-    ada, ben = register_reader("Ada").id, register_reader("Ben").id
-    judge(film, ada, "suspected")
-    judge(film, ada, "not_suspected", "cardiomegaly")
-    judge(film, ben, "not_suspected")
-    assert verdicts_of_others(film.id, ben) == []
-    judge(film, ben, "not_suspected", "cardiomegaly")
-    assert [one.answer for one in verdicts_of_others(film.id, ben)] == [
-        "suspected",
-        "not_suspected",
-    ]
 
 
 def test_the_queue_says_nothing_of_label_model_or_reason_before_the_reveal(

@@ -56,8 +56,8 @@ DONE = (State.CONFIRMED, State.PASSED_OVER, State.OWN_RESULT)
 class QueuedFilm:
     """A film in the queue.
 
-    name: of its files.  reason: a code: why it is dead or was passed over, or why its last attempt failed.  received,
-    next_attempt: seconds since 1970.  attempts: that failed, of what comes next.  size: bytes.
+    name: of its files.  reason: a code: why it is dead or was passed over, or why its last attempt failed.  received:
+    seconds since 1970.  attempts: that failed, of what comes next.  size: bytes.
     """
 
     id: int
@@ -66,7 +66,6 @@ class QueuedFilm:
     reason: str
     received: float
     attempts: int
-    next_attempt: float
     size: int
 
     @property
@@ -118,7 +117,7 @@ CREATE INDEX IF NOT EXISTS film_by_study ON film (study, received);
 BEGIN_ANEW = (
     "move the file away: a new one is made, and films that wait are found again by their files"
 )
-COLUMNS = "id, name, state, reason, received, attempts, next_attempt, size"
+COLUMNS = "id, name, state, reason, received, attempts, size"
 
 
 def hash_uid(uid: str) -> str:
