@@ -10,14 +10,12 @@ from cxr_core.dicom_io.pacs import dicomweb
 from cxr_core.dicom_io.pacs.dicomweb import DicomwebArchive
 from cxr_core.errors import ArchiveRefused, ArchiveUnreachable, Cancelled
 from cxr_core.film.phantom.phantom import PhantomSpec
-from cxr_core.models.registry import registry
 from cxr_core.scale.scoring import pacs_films
 from cxr_core.scale.scoring.score import ScoringOptions, score_archive
 from tests.dicom_io.bench import draw_film_pixels
 from tests.pacs.films import IDENTITY, OTHER, STUDY, make_archive_content, make_film
 from tests.pacs.orthanc import find_free_ports, serve_for_module
-from tests.scale.scoring.bench import read_rows
-from tests.tiny import tiny_model
+from tests.scale.scoring.bench import read_rows, without_times
 from train.verbs.score import main
 
 pytestmark = pytest.mark.process
@@ -28,10 +26,8 @@ FIRST, LAST = "1.2.826.0.1.99.8.20", "1.2.826.0.1.99.8.21"  # studies of the fir
 
 
 @pytest.fixture
-def archive(orthanc, tmp_path, monkeypatch, workspace):
+def archive(orthanc, workspace, installed):
     """The archive with four films that the query is about, and a lateral, an older one and a CT that it is not."""
-    monkeypatch.setattr(registry, "SHIPPED_MODELS", tmp_path / "none")
-    tiny_model(workspace / "models")
     orthanc.clear()
     for data in make_archive_content():
         orthanc.add(data)
@@ -81,6 +77,17 @@ def test_films_of_a_query_are_scored_as_their_files_are(archive, tmp_path, capsy
     assert {row["age_years"] for row in read_rows(tmp_path / "pacs")} == {
         row["age_years"] for row in read_rows(tmp_path / "out")
     }
+
+
+def test_the_nodes_of_a_cluster_fetch_the_films_that_they_read(archive, tmp_path, cluster):
+    score(tmp_path / "cluster", on=cluster.address)
+    score(tmp_path / "here")
+    on_cluster, here = (
+        {row["file"]: without_times(row["json"]) for row in read_rows(tmp_path / out)}
+        for out in ("cluster", "here")
+    )
+    assert len(here) == 4
+    assert on_cluster == here
 
 
 def test_nothing_written_or_logged_names_a_patient_or_a_study(archive, tmp_path, caplog, capfd):

@@ -8,21 +8,11 @@ from pathlib import Path
 import pytest
 
 from cxr_core.errors import ScaleError
-from cxr_core.models.registry.active_version import list_active_versions, retire_model
 from cxr_core.scale.scoring.score import ScoringOptions, score_archive
 from tests.scale.local_cluster import list_workers
 from tests.scale.scoring.bench import draw_films, read_rows, without_times
-from tests.tiny import tiny_model
 
 pytestmark = pytest.mark.process
-
-
-@pytest.fixture
-def installed(workspace):
-    """One tiny model; the processes of a cluster see the shipped ones too, so these are retired."""
-    for shipped in list_active_versions():
-        retire_model(shipped.folder.parent.name, "a test reads with a tiny model")
-    return tiny_model(workspace / "models")
 
 
 @pytest.fixture
