@@ -28,8 +28,6 @@ def page() -> None:
     st.title("Read chest films")
     with st.sidebar:
         answers = ask_settings(state)
-        offer_clearing(state)
-        choose_feedback(state)
     offer_undo(state)
     if not state.entries:
         st.caption(SCOPE)
@@ -39,7 +37,11 @@ def page() -> None:
         # Imported with the first film: the empty page is painted without numpy and OpenCV.
         from pages.components.read.study_view import show_study
 
-        show_study(state, answers)
+        with show_errors():
+            show_study(state, answers)
+    with st.sidebar:  # after the verdicts, which wait for nothing here
+        offer_clearing(state)
+        choose_feedback(state)
 
 
 if may_open(Role.READER, "Read chest films"):

@@ -107,21 +107,23 @@ def find_labelled(elements: Iterable[Any], label: str) -> Any:
     return next(element for element in elements if element.label == label)
 
 
-def endpoint_field(app: AppTest, label: str) -> Any:
-    """A field of the endpoint coordinates on the Read page, which are drawn once they are opened."""
-    key = app.session_state["read_page"].widget_key("points")
+def open_folder(app: AppTest, name: str) -> None:
+    """Open an expander of the Read page whose content is drawn once it is opened."""
+    key = app.session_state["read_page"].widget_key(name)
     if key not in app.session_state or not app.session_state[key]:
         app.session_state[key] = True
         app.run()
+
+
+def endpoint_field(app: AppTest, label: str) -> Any:
+    """A field of the endpoint coordinates on the Read page."""
+    open_folder(app, "points")
     return find_labelled(app.number_input, label)
 
 
 def prevalence_field(app: AppTest, finding: str) -> Any:
-    """The field for the prevalence of a finding on the Read page, which is drawn once it is opened."""
-    key = app.session_state["read_page"].widget_key("prevalence")
-    if key not in app.session_state or not app.session_state[key]:
-        app.session_state[key] = True
-        app.run()
+    """The field for the prevalence of a finding on the Read page."""
+    open_folder(app, "prevalence")
     return find_labelled(app.sidebar.number_input, f"Prevalence of {finding}, in %")
 
 

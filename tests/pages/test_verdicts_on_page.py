@@ -22,7 +22,7 @@ from pages.components.feedback.panel import build_judged_film, find_keeper
 from pages.components.read.worklist import write_csv
 from pages.components.session import ReadPageState
 from tests.hearts import SLENDER, WIDE, file_of, segment_drawing, sha256_of
-from tests.pages.app_bench import button_labels, upload, visible_text
+from tests.pages.app_bench import button_labels, open_folder, upload, visible_text
 from tests.pages.fake_reader import FakeReader
 
 FINDINGS = ["cardiomegaly", "pneumonia"]
@@ -87,6 +87,7 @@ def test_nothing_is_offered_or_kept_until_a_project_is_chosen(app: AppTest) -> N
     project = create_project("study", FINDINGS)
     upload(app, film=draw_file(200))
     assert {"Agree", "Suspected", "Undo"}.isdisjoint(button_labels(app))
+    open_folder(app, "feedback")
     assert "Verdicts are kept once a project is chosen." in visible_text(app)
     assert list_project_films(project) == []
 

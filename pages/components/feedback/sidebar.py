@@ -30,20 +30,28 @@ READ_FIRST_HELP = (
 def choose_feedback(state: ReadPageState) -> None:
     """Ask for the project, the reader and the way of reading."""
     feedback = state.feedback
-    with show_errors():
+    # Drawn once it is opened: its fields would slow every run of the page.
+    folder = st.expander(
+        "Verdicts",
+        expanded=bool(feedback.project_id or feedback.read_first),
+        key=state.widget_key("feedback"),
+        icon=":material/rate_review:",
+        on_change="rerun",
+    )
+    if not folder.open:
+        return
+    with folder, show_errors():
         projects = [each for each in list_projects() if not each.dataset] if has_store() else []
-        is_in_use = bool(feedback.project_id or feedback.read_first)
-        with st.expander("Verdicts", expanded=is_in_use, icon=":material/rate_review:"):
-            _ask_project(state, projects)
-            project = find_chosen(feedback, projects)
-            if project is not None and feedback.reader is not None:
-                ask_reader(feedback, state.widget_key("feedback-reader"))
-            _ask_read_first(state, project)
-            st.caption(KEPT if project else NOT_KEPT)
-            if may(Role.RESEARCHER):
-                st.page_link(
-                    "pages/review.py", label="Projects and review", icon=":material/arrow_forward:"
-                )
+        _ask_project(state, projects)
+        project = find_chosen(feedback, projects)
+        if project is not None and feedback.reader is not None:
+            ask_reader(feedback, state.widget_key("feedback-reader"))
+        _ask_read_first(state, project)
+        st.caption(KEPT if project else NOT_KEPT)
+        if may(Role.RESEARCHER):
+            st.page_link(
+                "pages/review.py", label="Projects and review", icon=":material/arrow_forward:"
+            )
 
 
 def find_project_of(feedback: FeedbackState) -> Project | None:

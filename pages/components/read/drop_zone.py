@@ -18,7 +18,7 @@ def take_films(state: ReadPageState) -> None:
         # Imported once the drop zone is on its way to the screen: it brings numpy and OpenCV along.
         from pages.components.read import upload
 
-        sample = upload.ask_sample(state)
+        sample = None if state.entries else upload.ask_sample(state)
     if sample is not None:
         upload.examine_sample(state, sample)
     arrived = {file.file_id: file for file in uploads if file.file_id not in state.examined_uploads}
