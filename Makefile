@@ -30,7 +30,7 @@ app: $(RUNTIME) ## set up what is missing, then serve the dashboard on port 8501
 	@exec $(VENV_PYTHON) -m streamlit run app.py --server.port $(PORT) --server.headless true
 
 test: $(TOOLS) ## set up what is missing, then run every test (ARGS=... for pytest)
-	@$(VENV_PYTHON) -m pytest -q -n 3 --dist loadfile $(ARGS)
+	@$(VENV_PYTHON) -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-fast: $(TOOLS) ## the two-minute part: no browser, no process trees, no training
 	@$(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile -m "not (browser or process or training or release or corpus or network_zoo or slow)" $(ARGS)
@@ -39,7 +39,7 @@ check: $(TOOLS) ## format, lint, types, tests
 	@$(VENV_PYTHON) -m ruff format --check .
 	@$(VENV_PYTHON) -m ruff check .
 	@$(VENV_PYTHON) -m mypy
-	@$(VENV_PYTHON) -m pytest -q -n 3 --dist loadfile $(ARGS)
+	@$(VENV_PYTHON) -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(TOOLS) ## the benchmarks, as a table (ARGS=... for one of them)
 	@$(VENV_PYTHON) -m benchmarks $(ARGS)

@@ -25,6 +25,8 @@ declare_missing_operators()  # before any test module imports pytorch-grad-cam, 
 ROOT = Path(__file__).parents[1]
 # Tests with these markers decode films as the program does, in processes; see `decode_films_here`.
 DECODE_IN_PROCESSES = ("process", "training", "release", "browser", "slow")
+# Files with any of these markers are run first.
+TAKE_LONG = (*DECODE_IN_PROCESSES, "corpus", "network_zoo")
 decode_films_in_processes = WorkerPool.decode_films
 
 
@@ -34,6 +36,12 @@ def decode_films_here(pool: WorkerPool, tasks: Sequence[FilmTask]) -> Iterator[F
         decoder = FilmDecoder(pool._folder, grids, examine=pool._examine)
         for task in tasks:
             yield FilmAnswer.from_json(decoder.decode_file(task).to_json())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long, so that short ones keep all workers busy until the end."""
+    long = {item.path for item in items if any(map(item.get_closest_marker, TAKE_LONG))}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.hookimpl(tryfirst=True)
