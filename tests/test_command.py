@@ -228,12 +228,6 @@ def test_a_damaged_model_is_an_error_and_gives_no_reading(installed, films, caps
     assert "changed or damaged" in output.err
 
 
-def test_help_needs_no_torch():
-    code = "import sys; from cxr_core.__main__ import main\ntry: main(['read', '--help'])\nexcept SystemExit: pass\n"
-    code += "assert 'torch' not in sys.modules, 'torch was imported'"
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
-
-
 @pytest.mark.process
 def test_a_closed_pipe_gives_no_traceback(installed, films):
     command_line = (
