@@ -1,7 +1,6 @@
 """An OpenID provider on this computer, and an app whose sign-in asks it."""
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ import httpx
 import pytest
 
 from tests.browser.served_app import serve
+from tests.free_ports import find_free_port
 
 PEOPLE: dict[str, dict[str, object]] = {
     "sub-reader": {"roles": ["reader"], "name": "Rita Reader"},
@@ -26,9 +26,7 @@ SIGN_IN_APP = ["-m", "tests.access.serve_with_sign_in", "{port}"]
 @contextmanager
 def serve_provider(token_max_age_s: int) -> Iterator[str]:
     """The address of a provider that knows PEOPLE. token_max_age_s: how long a token holds."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = find_free_port()
     people = [json.dumps({"sub": sub, **claims}) for sub, claims in PEOPLE.items()]
     options = [option for person in people for option in ("--user-claims", person)]
     command = [sys.executable, "-m", "oidc_provider_mock", "--port", str(port), *options]

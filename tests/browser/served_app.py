@@ -1,7 +1,6 @@
 """Serves the app to a browser, and waits until it answers."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,8 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+
+from tests.free_ports import find_free_port
 
 ROOT = Path(__file__).parents[2]
 STREAMLIT = ["-m", "streamlit", "run", "app.py", "--server.port", "{port}"]
@@ -29,9 +30,7 @@ SHORT_SESSIONS = [
 
 def serve(arguments: list[str], workspace: Path) -> Iterator[str]:
     """Run Python with these arguments until the tests are done; {port} is filled in."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = str(probe.getsockname()[1])
+    port = find_free_port()
     command = [sys.executable, *(argument.format(port=port) for argument in arguments)]
     environment = os.environ | {"CXR_WORKSPACE": str(workspace)}
     log = (workspace / "server.log").open("w")
@@ -48,15 +47,15 @@ def serve(arguments: list[str], workspace: Path) -> Iterator[str]:
 
 
 def wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
-    """Wait until a served app answers; fails the test when it does not within 60 s."""
-    deadline = time.monotonic() + 60
+    """Wait until a served app answers; fails the test when it does not within 120 s."""
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and server.poll() is None:
         try:
             if httpx.get(f"{address}/_stcore/health").text == "ok":
                 return
         except httpx.TransportError:
             time.sleep(0.1)
-    pytest.fail(f"no server at {address} within 60 s")
+    pytest.fail(f"no server at {address} within 120 s")
 
 
 def find_server(address: str) -> psutil.Process:

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from cxr_core.models.registry.pointers import read_history
 from cxr_core.models.registry.registry import find_active_version
 from cxr_core.promotion.publish import next_version
 from tests.browser.served_app import ROOT, wait_until_healthy
+from tests.free_ports import find_free_port
 from tests.jobs.job_control import end_all, process_of, step_of, until
 from tests.lit_films import lit_films
 from train.prepare import main as prepare
@@ -35,9 +35,7 @@ class App:
     """The app on a port of its own, to be killed and started again."""
 
     def __init__(self, log: Path):
-        with socket.socket() as probe:
-            probe.bind(("localhost", 0))
-            self.port = str(probe.getsockname()[1])
+        self.port = str(find_free_port())
         self.address = f"http://localhost:{self.port}"
         self._log = log
 

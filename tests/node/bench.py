@@ -1,6 +1,5 @@
 """What tests of the receiving node share: films, an archive in memory, a reader without networks, a clock to set."""
 
-import socket
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
@@ -21,6 +20,7 @@ from cxr_core.film.quality import find_quality_flags
 from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.reading.results import Examination
 from tests.dicom_io.bench import draw_film_pixels, film_file, segment_once
+from tests.free_ports import find_free_port
 from tests.hearts import SLENDER, WIDE
 from tests.reading.report.test_report import examination as examination_of
 
@@ -70,12 +70,6 @@ def make_settings(port: int | None = None, **settings: Any) -> NodeSettings:
         "peers": (PeerSettings(ae_title=PEER, address="127.0.0.1"),),
     }
     return NodeSettings(ae_title=TITLE, port=port or find_free_port(), **values | settings)
-
-
-def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Clock:

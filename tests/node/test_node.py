@@ -23,8 +23,9 @@ from cxr_core.dicom_io.node.film_queue import FilmQueue, State
 from cxr_core.dicom_io.node.spool import node_folder
 from cxr_core.dicom_io.node.switch import start_node, stop_node
 from cxr_core.errors import NodeError, SettingsError
+from tests.free_ports import find_free_port
 from tests.hearts import SLENDER
-from tests.node.bench import CT, IDENTITY, PEER, TITLE, find_free_port, make_film, study_of
+from tests.node.bench import CT, IDENTITY, PEER, TITLE, make_film, study_of
 from tests.node.test_receiver import require_tool
 from tests.pacs.orthanc import Orthanc, serve_for_module
 

@@ -8,7 +8,6 @@ Another test module uses it so:
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -19,6 +18,8 @@ from typing import Any
 
 import httpx
 import pytest
+
+from tests.free_ports import find_free_ports
 
 PROGRAM, PLUGINS = "Orthanc", Path("/usr/share/orthanc/plugins")
 AE_TITLE = "ORTHANC"
@@ -149,17 +150,6 @@ def serve_for_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ortha
     """The body of a fixture: one archive for the tests of a module."""
     with run_orthanc(tmp_path_factory.mktemp("orthanc")) as archive:
         yield archive
-
-
-def find_free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody uses now."""
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def _wait_until_it_answers(archive: Orthanc) -> None:

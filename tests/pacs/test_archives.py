@@ -24,10 +24,11 @@ from cxr_core.dicom_io.pacs.settings import (
     DimseSettings,
     PacsSettings,
 )
-from cxr_core.dicom_io.results import build_objects, encode_object
+from cxr_core.dicom_io.results import build_objects
 from cxr_core.errors import ArchiveError, ArchiveRefused, ArchiveUnreachable
 from cxr_core.film.decoding.dicom import decode_dicom
 from tests.dicom_io.bench import draw_film_pixels, examine, header_of, report_of
+from tests.free_ports import find_free_port
 from tests.pacs.films import (
     CT,
     IDENTITY,
@@ -45,7 +46,6 @@ from tests.pacs.orthanc import (
     PASSWORD,
     USER,
     Orthanc,
-    find_free_ports,
     run_orthanc,
     serve_for_module,
 )
@@ -163,11 +163,11 @@ def test_results_are_in_the_film_s_study_with_the_numbers_of_the_json(archive, f
     data = make_film(pixels=draw_film_pixels())
     report = report_of(examine(data))
     objects = build_objects(report, header_of(data), ("sr", "image", "pdf"))
-    references = [ObjectReference.of_dataset(each) for each in objects]
+    references = [each.reference for each in objects]
     assert archive.find_missing(references) == tuple(references)
-    archive.send([encode_object(each) for each in objects])
+    archive.send([each.content for each in objects])
     assert archive.find_missing(references) == ()
-    archive.send([encode_object(each) for each in objects])  # once more changes nothing
+    archive.send([each.content for each in objects])  # once more changes nothing
     found = filled.find(STUDY)
     assert {kind: len(uids) for kind, uids in found.items()} == {
         "DX": 2,
@@ -222,7 +222,7 @@ def test_a_film_that_is_too_large_is_refused(archive, monkeypatch):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("way", WAYS)
 def test_an_archive_that_is_away_may_be_back_later(way, orthanc):
-    (port,) = find_free_ports(1)
+    port = find_free_port()
     settings = settings_of(orthanc, way, **{"port": port} if way != "dicomweb" else {})
     if way == "dicomweb":
         settings = DicomwebSettings(url=f"http://127.0.0.1:{port}/dicom-web")

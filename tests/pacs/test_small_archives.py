@@ -19,8 +19,9 @@ from cxr_core.dicom_io.pacs.archive import ObjectReference, StudyQuery
 from cxr_core.dicom_io.pacs.dimse import DimseArchive
 from cxr_core.dicom_io.pacs.settings import DimseSettings
 from cxr_core.errors import ArchiveRefused, ArchiveUnreachable
+from tests.free_ports import find_free_port
 from tests.pacs.films import PATIENT, STUDY, make_film
-from tests.pacs.orthanc import OUR_AE_TITLE, find_free_ports
+from tests.pacs.orthanc import OUR_AE_TITLE
 
 pytestmark = pytest.mark.process
 FILM = ObjectReference(
@@ -63,7 +64,7 @@ def test_a_service_that_is_not_offered_is_named():
 
 
 def test_without_storage_commitment_a_search_confirms():
-    (back,) = find_free_ports(1)
+    back = find_free_port()
     handlers = [(evt.EVT_C_FIND, find_the_film)]
     with serve(handlers, StudyRootQueryRetrieveInformationModelFind, receive_port=back) as archive:
         assert archive.find_missing([FILM]) == ()

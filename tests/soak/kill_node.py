@@ -34,8 +34,9 @@ from cxr_core.dicom_io.node.film_queue import DONE, FILE, FilmQueue, State
 from cxr_core.dicom_io.node.overview import find_node_process, require_node_settings
 from cxr_core.dicom_io.node.spool import Spool, node_folder
 from cxr_core.errors import NodeError
+from tests.free_ports import find_free_port
 from tests.hearts import SLENDER, WIDE
-from tests.node.bench import PEER, TITLE, DrawingReader, find_free_port, make_film, study_of
+from tests.node.bench import PEER, TITLE, DrawingReader, make_film, study_of
 from tests.pacs.orthanc import Orthanc, run_orthanc
 from tests.soak.victims.trial import create_parser, report_violations
 

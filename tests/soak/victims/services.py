@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from cxr_core.jobs import actions, files, scheduler, status
 from cxr_core.jobs.job import TrainingRequest
 from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.workspace.json_files import write_json
+from tests.free_ports import find_free_port
 from tests.soak.tab import open_tab
 from tests.soak.victims.program import Program, Site, require
 from tests.soak.victims.site import RECIPE
@@ -56,9 +56,7 @@ def _serve(site: Site) -> int:
     film = next(site.films.rglob("*.png")).read_bytes()
     readings = 0
     while readings < READINGS:
-        with socket.socket() as probe:
-            probe.bind(("localhost", 0))
-            port = str(probe.getsockname()[1])
+        port = str(find_free_port())
         command = ["-m", "streamlit", "run", "app.py", "--server.port", port]
         server = subprocess.Popen([sys.executable, *command, "--server.headless", "true"], cwd=ROOT)
         try:
