@@ -114,10 +114,9 @@ def run_server(arguments: list[str], **environment: str) -> subprocess.Completed
     ("arguments", "environment"),
     [
         ([*RUN, "--server.address", "0.0.0.0"], {}),
-        (RUN, {"STREAMLIT_SERVER_ADDRESS": "0.0.0.0"}),
         (["-m", "cxr_core", "app", "--port", "0"], {"STREAMLIT_SERVER_ADDRESS": "::"}),
     ],
-    ids=["option", "variable", "cxr_core app"],
+    ids=["option", "cxr_core app"],
 )
 def test_a_server_that_would_be_open_ends_with_a_sentence(
     workspace: Path, arguments: list[str], environment: dict[str, str]

@@ -19,7 +19,7 @@ pytestmark = [
 
 
 def test_a_killed_node_loses_no_film_and_mixes_up_no_patients() -> None:
-    command = [sys.executable, "-m", "tests.soak.kill_node", "--count=3"]
+    command = [sys.executable, "-m", "tests.soak.kill_node", "--count=2"]
     root = Path(__file__).parents[2]
     ended = subprocess.run(command, cwd=root, capture_output=True, text=True, errors="replace")
     assert ended.returncode == 0, ended.stdout[-4000:] + ended.stderr[-4000:]

@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["kill_processes", "--count=8", "--victim=trainer", "--victim=page"],
-        ["fail_disks", "--count=2", "--victim=evaluator", "--victim=importer"],
+        ["kill_processes", "--count=4", "--victim=trainer", "--victim=page"],
+        ["fail_disks", "--count=1", "--victim=evaluator", "--victim=importer"],
         ["set_clocks", "--count=1"],
     ],
     ids=lambda arguments: arguments[0],

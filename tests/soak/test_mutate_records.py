@@ -16,7 +16,7 @@ from tests.soak.mutate_records import ZIP, RecordSoak, list_targets
 @pytest.mark.process
 def test_mutated_records_are_read_or_refused(tmp_path: Path) -> None:
     soak = RecordSoak(5, tmp_path)
-    soak.run(400, minutes=0.2)
+    soak.run(200, minutes=0.2)
     assert soak.tally.violations == []
     assert {outcome for _, outcome in soak.tally.outcomes} == {"refused", "used"}
 
