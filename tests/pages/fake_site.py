@@ -10,14 +10,10 @@ from scipy.special import expit
 from streamlit.testing.v1 import AppTest
 
 from cxr_core.models.card import DecisionThresholds, ModelCard, Population
-from cxr_core.models.store import load_card
-from cxr_core.site.validation_scores import (
-    ValidationScores,
-    summarise_finding,
-    write_validation_scores,
-)
+from cxr_core.site.validation_scores import summarise_finding
 from pages.components import cache
 from tests.pages.app_bench import find_button, find_labelled, open_page
+from tests.site.simulated import write_scores
 from tests.tiny import tiny_card, tiny_model
 
 File = tuple[str, bytes, str]
@@ -46,23 +42,12 @@ def install_model(workspace: Path, version: str = "1.0.0") -> ModelCard:
     )
     torch.set_num_threads(1)
     folder = tiny_model(workspace / "models", card)
-    card = load_card(folder)
     scores = summarise_finding(
         np.concatenate([draw_log_odds(OF_A_CLASS, FREE), draw_log_odds(OF_A_CLASS, SHOWING)]),
         np.repeat([0, 1], OF_A_CLASS),
         np.arange(2 * OF_A_CLASS).astype(str),
     )
-    write_validation_scores(
-        folder,
-        ValidationScores(
-            model=card.model,
-            version=card.version,
-            weights_sha256=card.weights_sha256,
-            source="made by a test",
-            findings={"pneumonia": scores},
-        ),
-    )
-    return card
+    return write_scores(folder, scores)
 
 
 def draw_log_odds(count: int, centre: float) -> np.ndarray:

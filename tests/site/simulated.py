@@ -4,12 +4,20 @@ Two Gaussian classes of one variance, the means that variance apart, have log-od
 prevalence p the classes lie at logit(p) - variance / 2 and logit(p) + variance / 2.
 """
 
+from pathlib import Path
+
 import numpy as np
 from scipy.special import logit
 
 from cxr_core.models.card import Calibration, ModelCard, Population
+from cxr_core.models.store import load_card
 from cxr_core.site.local_films import LocalFilms
-from cxr_core.site.validation_scores import FindingScores, summarise_finding
+from cxr_core.site.validation_scores import (
+    FindingScores,
+    ValidationScores,
+    summarise_finding,
+    write_validation_scores,
+)
 from tests.tiny import tiny_card
 
 FINDING = "pneumonia"
@@ -38,6 +46,20 @@ def validation_scores(
     calibration = CARD.calibration[FINDING]
     logits = (log_odds - calibration.intercept) / calibration.slope
     return summarise_finding(logits, labels, np.arange(len(labels)).astype(str))
+
+
+def write_scores(folder: Path, scores: FindingScores) -> ModelCard:
+    """Write what validation films scored for pneumonia beside the model in a folder; returns its card."""
+    card = load_card(folder)
+    written = ValidationScores(
+        model=card.model,
+        version=card.version,
+        weights_sha256=card.weights_sha256,
+        source="made by a test",
+        findings={FINDING: scores},
+    )
+    write_validation_scores(folder, written)
+    return card
 
 
 def local_films(

@@ -36,13 +36,12 @@ from cxr_core.site.acceptance import compare_with_validation
 from cxr_core.site.acceptance_record import build_record, write_acceptance
 from cxr_core.site.learnt_films import write_learnt_films
 from cxr_core.site.profile_store import Evidence, install
-from cxr_core.site.validation_scores import ValidationScores, write_validation_scores
 from cxr_core.site.watching import FindingCounts, Week, watching_folder
 from cxr_core.workspace.json_files import write_json
 from tests.feedback.bench import draw_film, judge
 from tests.node.bench import PEER, arrive, make_film
 from tests.scale.search.bench import FakeTraining, new_search, options
-from tests.site.simulated import CARD, FINDING, draw_site, validation_scores
+from tests.site.simulated import CARD, FINDING, draw_site, validation_scores, write_scores
 from train.verbs import score
 
 NODE_SETTINGS = f"""
@@ -116,18 +115,8 @@ def add_reviews(workspace: Path, dataset: Dataset) -> None:
 def add_site(workspace: Path) -> None:
     """Acceptance records, an installed profile with its history, and a week of counted readings."""
     folder = workspace / "models/tiny/1.0.0"
-    card = load_model(folder).card
     scores = validation_scores(np.random.default_rng(0))
-    write_validation_scores(
-        folder,
-        ValidationScores(
-            model=card.model,
-            version=card.version,
-            weights_sha256=card.weights_sha256,
-            source="made by a test",
-            findings={FINDING: scores},
-        ),
-    )
+    card = write_scores(folder, scores)
     write_learnt_films(folder, ["a" * 64])
     local = draw_site(np.random.default_rng(1), 25, 25)
     record = build_record(compare_with_validation(local, scores, CARD), local, CARD)
