@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
 from tests.browser.served_app import FAKE_READER, STREAMLIT, serve
 from tests.pages.fake_runs import FakeRuns, fake_runs
@@ -24,6 +24,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost",
 )
 
 
@@ -66,10 +67,27 @@ def real_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield from serve(STREAMLIT, tmp_path_factory.mktemp("workspace"))
 
 
+@pytest.fixture(scope="module")
+def module_context(browser: Browser) -> Iterator[BrowserContext]:
+    """The context of a module's tabs: the page's scripts are loaded and compiled once, which takes seconds."""
+    with browser.new_context(viewport={"width": 1400, "height": 900}) as context:
+        yield context
+
+
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def context(module_context: BrowserContext) -> Iterator[BrowserContext]:
+    """A context without tabs, cookies and storage."""
+    yield module_context
+    for tab in module_context.pages:
+        with suppress(Error):  # a page without an address has no storage
+            tab.evaluate("localStorage.clear()")
+        tab.close()
+    module_context.clear_cookies()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
     """A fresh tab that fails the test for an error in its console or a request to another machine."""
-    context = browser.new_context(viewport={"width": 1400, "height": 900}, accept_downloads=True)
     tab = context.new_page()
     wrong: list[str] = []
     tab.on(
@@ -79,7 +97,6 @@ def page(browser: Browser) -> Iterator[Page]:
     tab.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
     tab.on("request", lambda request: None if _is_local(request.url) else wrong.append(request.url))
     yield tab
-    context.close()
     assert wrong == []
 
 

@@ -1,7 +1,9 @@
 """The menu, and how every page looks on screens of every width, in a browser: nothing is cut off or hard to read."""
 
+from typing import Literal
+
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.test_read_page_in_browser import drop, film
 
@@ -64,37 +66,32 @@ def open_address(tab: Page, address: str) -> None:
     expect(tab.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=120_000)
 
 
-def test_menu_parts_reading_from_the_laboratory(page: Page, fake_app: str) -> None:
-    open_address(page, fake_app)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_empty_page_of_the_menu_fits_every_screen_and_its_text_is_read_easily(
+    page: Page, fake_app: str, scheme: Literal["light", "dark"]
+) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.goto(fake_app)
     menu = page.get_by_test_id("stSidebarNav")
+    expect(menu.get_by_role("link")).to_have_count(len(PAGES))
     assert menu.inner_text().split() == ["Reading", "Read", "Laboratory", *list(PAGES.values())[1:]]
     for path, title in PAGES.items():
+        page.set_viewport_size({"width": 1440, "height": 900})
         menu.get_by_role("link", name=title, exact=True).click()
         expect(page).to_have_url(f"{fake_app}/{path}")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", PAGES)
-def test_empty_page_fits_every_screen_and_its_text_is_read_easily(
-    browser: Browser, fake_app: str, path: str, scheme: str
-) -> None:
-    context = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
-    tab = context.new_page()
-    tab.set_viewport_size({"width": 1440, "height": 900})
-    open_address(tab, f"{fake_app}/{path}")
-    expect(tab.get_by_text("Not a medical device.")).to_be_visible()
-    for width, height in SCREENS:
-        tab.set_viewport_size({"width": width, "height": height})
-        # Nothing is scrolled sideways but what scrolls on its own.
-        assert tab.evaluate("document.querySelector('.stMain').scrollWidth") <= width
-    tab.set_viewport_size({"width": 1440, "height": 900})
-    for _ in range(40):  # texts that appear fade in
-        faint = tab.evaluate(FAINT_TEXTS, MIN_CONTRAST)
-        if not faint:
-            break
-        tab.wait_for_timeout(250)
-    assert faint == []
-    context.close()
+        expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=120_000)
+        expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=120_000)
+        expect(page.get_by_text("Not a medical device.")).to_be_visible()
+        for _ in range(40):  # texts that appear fade in
+            faint = page.evaluate(FAINT_TEXTS, MIN_CONTRAST)
+            if not faint:
+                break
+            page.wait_for_timeout(250)
+        assert faint == [], title
+        for width, height in SCREENS:
+            page.set_viewport_size({"width": width, "height": height})
+            # Nothing is scrolled sideways but what scrolls on its own.
+            assert page.evaluate("document.querySelector('.stMain').scrollWidth") <= width, title
 
 
 def test_findings_come_before_the_film_and_beside_it_where_there_is_room(

@@ -110,7 +110,9 @@ def test_heatmap_is_shown_at_first_only_where_something_is_suspected(
     ).to_be_visible()
 
 
-def test_findings_ratio_and_film_are_seen_together_on_a_laptop(page: Page, fake_app: str) -> None:
+def test_on_a_laptop_all_is_seen_together_and_what_verdicts_rest_on_stands_below_them(
+    page: Page, fake_app: str
+) -> None:
     page.set_viewport_size({"width": 1440, "height": 900})
     viewer = drop(page, fake_app, ("heart.png", film(0.5)))
     viewer.wait_for()
@@ -121,6 +123,12 @@ def test_findings_ratio_and_film_are_seen_together_on_a_laptop(page: Page, fake_
         assert box is not None
         assert box["y"] >= 0
         assert box["y"] + box["height"] <= 900
+    explanation = explanation_of(page, "cardiomegaly")
+    expect(explanation).to_contain_text("For adults")
+    verdict, basis = box_of(card_of(page, "cardiomegaly")), box_of(explanation)
+    assert verdict["y"] + verdict["height"] <= basis["y"]
+    assert basis["x"] + basis["width"] <= box_of(viewer)["x"]
+    assert basis["y"] < 900
 
 
 def box_of(part: Locator) -> FloatRect:
@@ -142,19 +150,6 @@ def test_on_a_phone_verdicts_and_film_begin_on_the_first_screen(page: Page, fake
     assert verdict["y"] + verdict["height"] <= box_of(not_assessed)["y"] <= stage["y"]
     assert stage["y"] < 700
     assert stage["y"] + stage["height"] <= box_of(explanation_of(page, "cardiomegaly"))["y"]
-
-
-def test_beside_the_film_what_verdicts_rest_on_stands_below_them(page: Page, fake_app: str) -> None:
-    page.set_viewport_size({"width": 1440, "height": 900})
-    viewer = drop(page, fake_app, ("heart.png", film(0.5)))
-    viewer.wait_for()
-    choose_adult(page)
-    explanation = explanation_of(page, "cardiomegaly")
-    expect(explanation).to_contain_text("For adults")
-    verdict, basis = box_of(card_of(page, "cardiomegaly")), box_of(explanation)
-    assert verdict["y"] + verdict["height"] <= basis["y"]
-    assert basis["x"] + basis["width"] <= box_of(viewer)["x"]
-    assert basis["y"] < 900
 
 
 def test_unreadable_file_with_a_hostile_name_is_refused_in_a_sentence(
@@ -188,17 +183,15 @@ def test_reports_are_downloaded(page: Page, fake_app: str, tmp_path: Path) -> No
     expect(page.get_by_text("Cardiomegaly").first).to_be_visible()
 
 
-def test_clearing_shows_the_empty_page(page: Page, fake_app: str) -> None:
-    drop(page, fake_app, ("heart.png", film(0.5))).wait_for()
-    page.get_by_role("button", name="Clear this study").click()
-    expect(page.get_by_test_id("film-viewer")).to_have_count(0)
-    expect(page.get_by_text("or try a synthetic sample:")).to_be_visible()
-
-
-def test_streamlit_keeps_no_copy_of_an_upload(page: Page, fake_app: str) -> None:
+def test_streamlit_keeps_no_copy_of_an_upload_and_clearing_shows_the_empty_page(
+    page: Page, fake_app: str
+) -> None:
     drop(page, fake_app, ("heart.png", film(0.5))).wait_for()
     expect(page.get_by_text("Add films (1 in this study)")).to_be_visible()
     assert "UploadedFileManager" not in httpx.get(f"{fake_app}/_stcore/metrics").text
+    page.get_by_role("button", name="Clear this study").click()
+    expect(page.get_by_test_id("film-viewer")).to_have_count(0)
+    expect(page.get_by_text("or try a synthetic sample:")).to_be_visible()
 
 
 def test_film_dropped_while_another_is_being_read_is_kept(page: Page, fake_app: str) -> None:
