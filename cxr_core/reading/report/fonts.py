@@ -6,7 +6,7 @@ and cut it anew for every document, which takes longer than all else about a rep
 
 import importlib.util
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -18,7 +18,7 @@ from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 from fpdf.enums import FontDescriptorFlags
 from fpdf.fonts import PDFFontDescriptor
-from fpdf.output import CIDSystemInfo, OutputProducer, PDFFont
+from fpdf.output import CIDSystemInfo, OutputProducer, PDFFont, PDFType3Font
 from fpdf.syntax import Name, PDFArray, PDFContentStream
 
 REGULAR, BOLD = "DejaVuSans.ttf", "DejaVuSans-Bold.ttf"
@@ -94,12 +94,11 @@ def open_font(face: str, further: Iterable[int] = ()) -> ReportFont:
 
 
 class ReportOutput(OutputProducer):
-    """fpdf2's writer of the file, with these fonts embedded as they are. fonts: of the document."""
+    """fpdf2's writer of the file, with the document's `report_fonts` embedded as they are."""
 
-    def _add_fonts(self, *_: object) -> dict[int, PDFFont]:
-        return {
-            number: self._add_font(font) for number, font in enumerate(self.fpdf.report_fonts, 1)
-        }
+    def _add_fonts(self, *_: object) -> dict[int, PDFFont | PDFType3Font]:
+        fonts: Sequence[ReportFont] = self.fpdf.report_fonts  # type: ignore[attr-defined]
+        return {number: self._add_font(font) for number, font in enumerate(fonts, 1)}
 
     def _add_font(self, font: ReportFont) -> PDFFont:
         """A font of glyphs by their number (ISO 32000-1 9.7)."""
@@ -112,8 +111,9 @@ class ReportOutput(OutputProducer):
             self._add_pdf_obj(each, "fonts")
         whole.descendant_fonts, whole.to_unicode = PDFArray([glyphs]), to_unicode
         glyphs.c_i_d_system_info, glyphs.font_descriptor = system, descriptor
-        glyphs.c_i_d_to_g_i_d_map = Name("Identity")
-        descriptor.font_name, descriptor.font_file2 = Name(font.name), file
+        glyphs.c_i_d_to_g_i_d_map = Name("Identity")  # type: ignore[assignment]
+        descriptor.font_name = Name(font.name)
+        descriptor.font_file2 = file  # type: ignore[attr-defined]
         return whole
 
 
