@@ -15,10 +15,17 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
+from cxr_core.data.cache.pixel_cache import Progress
+from cxr_core.data.manifest import Manifest
 from cxr_core.data.prepare import StageProgress, ignore_stage_progress
 from cxr_core.errors import DataError, ModelError
 from cxr_core.evaluation.evaluate import describe_data
-from cxr_core.evaluation.robustness.resolution import choose_sample, measure_resolution
+from cxr_core.evaluation.robustness.resolution import (
+    choose_sample,
+    compute_resolution,
+    describe_sample,
+    read_copies,
+)
 from cxr_core.evaluation.segmentation.mask_comparison import compare_with_masks
 from cxr_core.evaluation.segmentation.metrics import ComparedFilm
 from cxr_core.evaluation.store.folder import read_metrics
@@ -33,7 +40,6 @@ from cxr_core.models.card_file import AnyCard, is_segmenter
 from cxr_core.models.figures import Figure
 from cxr_core.models.registry.overlap import find_competitors
 from cxr_core.models.registry.registry import find_active_version, find_segmenter
-from cxr_core.models.resolution import ResolutionFigures
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import load_card
 from cxr_core.presentation.wording import format_count
@@ -46,6 +52,7 @@ from cxr_core.promotion.comparison_set import (
 )
 from cxr_core.promotion.gate.checks import Check
 from cxr_core.promotion.gate.gate import LIMITS, PredictionPair, Predictions, check_classifier
+from cxr_core.promotion.gate.resolution import compare_movement
 from cxr_core.promotion.gate.segmenter import SEGMENTER_LIMITS, check_segmenter
 from cxr_core.promotion.gate.verdict import (
     GATE_FILE,
@@ -132,15 +139,13 @@ def compute_fingerprints(candidate: AnyCard, incumbents: Sequence[AnyCard]) -> F
 
 def _compare_classifier(run: RunFolder, progress: StageProgress) -> Verdict:
     candidate = Classifier.load(run.model)
-    incumbents = [
-        load_incumbent(folder, Classifier.load) for folder in find_incumbents(candidate.card)
-    ]
+    folders = find_incumbents(candidate.card)
+    incumbents = [load_incumbent(folder, Classifier.load) for folder in folders]
     cards = [incumbent.card for incumbent in incumbents]
 
     def check(films: ComparisonSet) -> tuple[tuple[Check, ...], str]:
         predictions = _predict_all(candidate, incumbents, films, progress)
-        resolution = _measure_resolution(run, candidate.card, films, progress)
-        predictions = replace(predictions, resolution=resolution)
+        predictions = _add_resolution(predictions, run.model, folders, films, progress)
         return check_classifier(candidate.card, cards, predictions), ""
 
     return _make_verdict(run, candidate.card, cards, check, progress)
@@ -236,18 +241,45 @@ def _predict_all(
     return Predictions(own=answers.get(films.own.split), pairs=tuple(pairs))
 
 
-def _measure_resolution(
-    run: RunFolder, card: ModelCard, films: ComparisonSet, progress: StageProgress
-) -> dict[str, ResolutionFigures]:
-    """How far the candidate's answers move with a film's size and format, by finding. A fused ratio counts."""
+def _add_resolution(
+    predictions: Predictions,
+    candidate: Path,
+    incumbents: Sequence[Path],
+    films: ComparisonSet,
+    progress: StageProgress,
+) -> Predictions:
+    """With how far answers move with a film's size and format; incumbents read only where the candidate's move too far.
+
+    candidate, incumbents: the folders of the models.
+    """
     if films.own.manifest is None:
-        return {}
-    sample = choose_sample(films.own.manifest)
+        return replace(predictions, resolution={})
     stage = partial(progress, "reading films in other sizes")
-    segmenter = find_segmenter() if card.fusion else None
-    with Reader.installed([run.model], segmenter) as reader:
-        figures = measure_resolution(reader, sample, stage)
-    return {finding: found for (_, finding), found in figures.items()}
+    sample = choose_sample(films.own.manifest)
+    own, name = _read_copies(candidate, sample, stage), describe_sample(sample)
+    figures = {finding: compute_resolution(logits, name) for finding, logits in own.items()}
+    moving = {finding for finding, found in figures.items() if not found.is_stable}
+    pairs = []
+    for incumbent, shared, pair in zip(incumbents, films.shared, predictions.pairs, strict=True):
+        findings = moving.intersection(load_card(incumbent).findings)
+        if pair is not None and shared.manifest is not None and findings:
+            shared_sample = choose_sample(shared.manifest)
+            answers = own
+            if shared_sample.data_sha256() != sample.data_sha256():
+                answers = _read_copies(candidate, shared_sample, stage)
+            others = _read_copies(incumbent, shared_sample, stage)
+            movement = compare_movement(answers, others, findings, describe_sample(shared_sample))
+            pair = replace(pair, movement=movement)
+        pairs.append(pair)
+    return replace(predictions, resolution=figures, pairs=tuple(pairs))
+
+
+def _read_copies(model: Path, films: Manifest, progress: Progress) -> dict[str, pd.DataFrame]:
+    """The log-odds that a model gives every copy of the films, by finding. A fused ratio counts."""
+    segmenter = find_segmenter() if load_card(model).fusion else None
+    with Reader.installed([model], segmenter) as reader:
+        answers = read_copies(reader, films, progress)
+    return {finding: logits for (_, finding), logits in answers.items()}
 
 
 def _select_films(answers: pd.DataFrame, choice: FilmChoice) -> pd.DataFrame:

@@ -60,6 +60,12 @@ VERSIONS: Sequence[PlanVersion] = (
         rules="ccc7bce59044",
         what="clearer wording; no rule and no limit has changed",
     ),
+    PlanVersion(
+        number=3,
+        date="2026-11-30",
+        rules="9646ac03ff23",
+        what="resolution and file format: beyond the limit, no more films may move than with a model to be replaced",
+    ),
 )
 CURRENT = VERSIONS[-1]
 

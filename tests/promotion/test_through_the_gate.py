@@ -16,7 +16,7 @@ from scipy.special import expit
 
 from cxr_core.data.prepare import open_data
 from cxr_core.errors import ModelError, RunError
-from cxr_core.evaluation.robustness.resolution import measure_resolution
+from cxr_core.evaluation.robustness.resolution import read_copies
 from cxr_core.evaluation.store.provenance import count_test_uses
 from cxr_core.inference import predict_films
 from cxr_core.jobs.activity import GATE_ACTIVITY, read_activity
@@ -28,9 +28,11 @@ from cxr_core.models.registry.registry import find_active_version, list_classifi
 from cxr_core.models.store import load_card
 from cxr_core.promotion import candidate
 from cxr_core.promotion import publish as publishing
+from cxr_core.promotion.gate.checks import Check
 from cxr_core.promotion.gate.verdict import read_verdict
 from cxr_core.promotion.publish import compare_run, publish
 from cxr_core.reading.classifier import Classifier
+from cxr_core.reading.reader import Reader
 from cxr_core.training.exclusions import build_exclusions
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.run_data import LEARNING_SPLITS, describe_run_data, split_manifest
@@ -99,7 +101,7 @@ def no_shipped_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def no_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     """No film is read in other sizes: these films are noise, which is another film in another size."""
-    monkeypatch.setattr(candidate, "measure_resolution", lambda *_: {})
+    monkeypatch.setattr(candidate, "read_copies", lambda *_: {})
 
 
 def a_run(
@@ -145,12 +147,52 @@ def test_a_model_whose_answers_depend_on_the_size_of_a_film_is_refused(
     workspace: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(candidate, "measure_resolution", measure_resolution)
+    monkeypatch.setattr(candidate, "read_copies", read_copies)
     verdict = compare_run(a_run(tmp_path / "run", known).path)
     (check,) = [check for check in verdict.checks if check.name == "resolution and file format"]
     assert check.refuses
     assert "of 24 films of 80 px" in check.sentence
     assert check.figures["movement"]["worst"] > check.figures["limit"] == 0.5
+
+
+def test_a_model_that_moves_less_than_the_one_in_use_passes_and_one_that_moves_more_does_not(
+    known: tuple[Path, ModelCard],
+    tmp_path: Path,
+    workspace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The model in use reads films in other sizes only where the candidate misses the limit."""
+    full = known[1].calibration[KEY]
+    read: list[str] = []
+
+    def make_run(name: str, part: float) -> RunFolder:
+        """A run whose log-odds, and so their movements, are a part of those of the known network."""
+        calibration = Calibration(
+            slope=part * full.slope, intercept=part * full.intercept, source=name
+        )
+        return a_run(tmp_path / name, known, calibration={KEY: calibration})
+
+    def judge(name: str, part: float) -> Check:
+        read.clear()
+        checks = compare_run(make_run(name, part).path).checks
+        return next(check for check in checks if check.name == "resolution and file format")
+
+    def read_and_note(reader: Reader, *given: Any) -> dict[tuple[str, str], pd.DataFrame]:
+        read.append(reader.classifiers[0].card.calibration[KEY].source)
+        return read_copies(reader, *given)
+
+    publish(make_run("in use", 0.28).path, override="a drill")
+    monkeypatch.setattr(candidate, "read_copies", read_and_note)
+    assert judge("calm", 1e-4).status == "pass"
+    assert read == ["calm"]
+    calmer, wilder = judge("calmer", 0.223), judge("wilder", 0.5)
+    assert read == ["wilder", "in use"]
+    assert (calmer.status, wilder.status) == ("pass", "fail")
+    in_use = calmer.figures["incumbents"]["tiny 1.0.0"]["incumbent"]["outside"]
+    assert wilder.figures["incumbents"]["tiny 1.0.0"]["incumbent"]["outside"] == in_use
+    assert 0.05 < calmer.figures["movement"]["outside"] < in_use
+    assert in_use < wilder.figures["movement"]["outside"]
+    assert f"{100 * in_use:.0f} % with tiny 1.0.0" in calmer.sentence
 
 
 def test_a_good_model_goes_through_and_a_worse_one_only_with_a_reason(

@@ -1,6 +1,6 @@
 """Reads the same films in several sizes and file formats, and measures how far the probabilities lie apart."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -50,12 +50,23 @@ def describe_sample(films: Manifest) -> str:
 def measure_resolution(
     reader: Reader, films: Manifest, progress: Progress = ignore_progress
 ) -> dict[tuple[str, str], ResolutionFigures]:
-    """The movement of every model and finding: by "name version" and finding's key.
+    """The movement of every model and finding, by "name version" and finding's key; see `read_copies`."""
+    sample = describe_sample(films)
+    return {
+        key: compute_resolution(logits, sample)
+        for key, logits in read_copies(reader, films, progress).items()
+    }
+
+
+def read_copies(
+    reader: Reader, films: Manifest, progress: Progress = ignore_progress
+) -> dict[tuple[str, str], pd.DataFrame]:
+    """The log-odds of every copy of the films, by "name version" and finding's key: a row for each film, NaN for none.
 
     films: usable and decoded. Each is read as it is and as COPIES, with everything that a reading weighs. A model that
     reads none of them is left out.
     """
-    answers: dict[tuple[str, str], list[dict[str, float]]] = {}
+    answers: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
     for done, path in enumerate(films.paths, 1):
         film = decode_film(read_outside_file(path, MAX_BYTES))
         patient = patient_of_row(films.table.iloc[done - 1])
@@ -69,10 +80,9 @@ def measure_resolution(
                     key = (f"{reading.model} {reading.version}", reading.finding)
                     by_model.setdefault(key, {})[name] = log_odds(reading.probability)
         for key, logits in by_model.items():
-            answers.setdefault(key, []).append(logits)
+            answers.setdefault(key, {})[str(path)] = logits
         progress(done, len(films.table))
-    sample = describe_sample(films)
-    return {key: compute_resolution(rows, sample) for key, rows in answers.items()}
+    return {key: pd.DataFrame.from_dict(rows, orient="index") for key, rows in answers.items()}
 
 
 def record_resolution(
@@ -98,18 +108,17 @@ def _add_resolution(card: ModelCard, name: str, figures: dict[str, ResolutionFig
     return replace(card, resolution={**card.resolution, name: figures})
 
 
-def compute_resolution(logits: Sequence[dict[str, float]], sample: str) -> ResolutionFigures:
-    """The figures of one model and finding. logits: of each film, by copy; a copy without a number is missing."""
-    table = pd.DataFrame(logits)
-    movements = (table.max(axis=1) - table.min(axis=1)).to_numpy(np.float64)
+def compute_resolution(logits: pd.DataFrame, sample: str) -> ResolutionFigures:
+    """The figures of one model and finding. logits: as `read_copies` gives them."""
+    movements = (logits.max(axis=1) - logits.min(axis=1)).to_numpy(np.float64)
     worst = int(movements.argmax())
-    copies = table.iloc[worst]
+    copies = logits.iloc[worst]
     return ResolutionFigures(
         sample=sample,
-        films=len(table),
+        films=len(logits),
         outside=round(float((movements > MAX_MOVEMENT).mean()), 6),
         p95=round(float(np.quantile(movements, 0.95)), 6),
         worst=round(float(movements[worst]), 6),
         worst_copies=(str(copies.idxmin()), str(copies.idxmax())),
-        refused=int(table.isna().any(axis=1).sum()),
+        refused=int(logits.isna().any(axis=1).sum()),
     )

@@ -5,7 +5,7 @@ calibrated and tell films apart, and when no subgroup is significantly worse off
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -46,7 +46,7 @@ from cxr_core.promotion.gate.checks import (
 )
 from cxr_core.promotion.gate.coverage import NAME as EQUAL_COVERAGE
 from cxr_core.promotion.gate.coverage import check_equal_coverage
-from cxr_core.promotion.gate.resolution import check_resolution
+from cxr_core.promotion.gate.resolution import MovementPair, check_resolution
 from cxr_core.reading.decision import find_thresholds
 from cxr_core.workspace.json_files import JsonObject
 
@@ -86,10 +86,14 @@ LIMITS = Limits()
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PredictionPair:
-    """What the candidate and one incumbent answer on films that neither was trained on and both were made for."""
+    """What the candidate and one incumbent answer on films that neither was trained on and both were made for.
+
+    movement: by finding, of those for which more of the candidate's films move with size and format than may.
+    """
 
     candidate: pd.DataFrame
     incumbent: pd.DataFrame
+    movement: Mapping[str, MovementPair] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -154,14 +158,30 @@ def check_classifier(
     checks += [_check_calibration(key, rows) for key, rows in own.items()]
     checks += [_check_spread(candidate, key, rows) for key, rows in own.items()]
     if predictions.resolution is not None:
-        checks += [check_resolution(key, predictions.resolution) for key in candidate.findings]
+        for key in candidate.findings:
+            movement = _select_movement(key, incumbents, predictions)
+            checks.append(check_resolution(key, predictions.resolution, movement))
     for incumbent, pair in zip(incumbents, predictions.pairs, strict=True):
-        name = f"{incumbent.model} {incumbent.version}"
         for check in _check_beside(candidate, incumbent, pair):
-            checks.append(replace(check, incumbent=name))
+            checks.append(replace(check, incumbent=_name(incumbent)))
     compared = {key for incumbent in incumbents for key in incumbent.findings}
     checks += [_check_above_chance(key, rows) for key, rows in own.items() if key not in compared]
     return tuple(checks)
+
+
+def _select_movement(
+    key: str, incumbents: Sequence[ModelCard], predictions: Predictions
+) -> dict[str, MovementPair | None]:
+    """How far answers to a finding move beside each incumbent that answers it, by the incumbent's name."""
+    return {
+        _name(incumbent): pair.movement.get(key) if pair else None
+        for incumbent, pair in zip(incumbents, predictions.pairs, strict=True)
+        if key in incumbent.findings
+    }
+
+
+def _name(card: ModelCard) -> str:
+    return f"{card.model} {card.version}"
 
 
 def _check_beside(
@@ -172,7 +192,7 @@ def _check_beside(
     shared = [key for key in candidate.findings if key in incumbent.findings]
     pairs = {key: _pair_predictions(predictions, key) for key in shared}
     for key, pair in pairs.items():
-        yield _check_auroc(key, pair, f"{incumbent.model} {incumbent.version}")
+        yield _check_auroc(key, pair, _name(incumbent))
         yield _check_equal_coverage(candidate, incumbent, key, pair)
     yield from _check_subgroups(pairs)
 

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 from cxr_core.data.prepare import open_data
@@ -17,7 +18,7 @@ from cxr_core.evaluation.robustness.resolution import (
 )
 from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom
 from cxr_core.models.resolution import MAX_MOVEMENT
-from cxr_core.promotion.gate.resolution import check_resolution
+from cxr_core.promotion.gate.resolution import check_resolution, compare_movement
 from cxr_core.reading.calibration import expit
 from cxr_core.reading.results import ModelOutput
 from tests.tiny import tiny_card
@@ -36,7 +37,7 @@ def test_a_copy_is_the_same_film_in_another_size_and_a_jpeg_loses_more(side):
 
 def test_figures_are_of_the_range_of_each_film():
     films = [{"a": 0.0, "b": 0.1, "c": -0.2}, {"a": 1.0, "b": 1.7, "c": 1.2}, {"a": 2.0, "b": 2.0}]
-    figures = compute_resolution(films, "three films")
+    figures = compute_resolution(pd.DataFrame(films), "three films")
     assert figures.films == 3
     assert figures.outside == pytest.approx(1 / 3)
     assert figures.worst == pytest.approx(0.7)
@@ -44,21 +45,75 @@ def test_figures_are_of_the_range_of_each_film():
     assert figures.p95 == pytest.approx(np.quantile([0.3, 0.7, 0.0], 0.95))
     assert figures.refused == 1
     assert not figures.is_stable
-    assert compute_resolution([{"a": 0.0, "b": MAX_MOVEMENT}] * 20, "films").is_stable
+    assert compute_resolution(answers_that_move(0, MAX_MOVEMENT), "films").is_stable
 
 
-def test_the_gate_closes_for_a_model_that_reads_copies_differently():
-    steady = compute_resolution([{"a": 0.0, "b": 0.1}] * 20, "20 films")
-    moving = compute_resolution(
-        [{"a": 0.0, "b": 0.1}] * 18 + [{"a": 0.0, "b": 0.6}] * 2, "20 films"
-    )
-    figures = {"pneumonia": steady, "cardiomegaly": moving}
-    assert not check_resolution("pneumonia", figures).refuses
-    refused = check_resolution("cardiomegaly", figures)
+def answers_that_move(moving, steady_by=0.1):
+    """Log-odds of two copies of 20 films, of which some move by 0.6."""
+    far, near = [{"a": 0.0, "b": 0.6}] * moving, [{"a": 0.0, "b": steady_by}] * (20 - moving)
+    return pd.DataFrame(far + near)
+
+
+def test_without_a_model_in_use_a_twentieth_of_the_films_may_move():
+    figures = {
+        "pneumonia": compute_resolution(answers_that_move(1), "20 films"),
+        "cardiomegaly": compute_resolution(answers_that_move(2), "20 films"),
+    }
+    assert not check_resolution("pneumonia", figures, {}).refuses
+    refused = check_resolution("cardiomegaly", figures, {})
     assert refused.refuses
     assert "10 % of 20 films move by more than 0.5" in refused.sentence
     # No film to read decides nothing, as a model without films is refused by other checks.
-    assert not check_resolution("effusion", figures).refuses
+    assert not check_resolution("effusion", figures, {}).refuses
+
+
+def check_beside(moving, *moving_with_incumbents):
+    """The check of a candidate with which some of 20 films move, beside one or more models in use."""
+    answers = {"cardiomegaly": answers_that_move(moving)}
+    incumbents = {}
+    for number, others in enumerate(moving_with_incumbents):
+        theirs = {"cardiomegaly": answers_that_move(others)}
+        pair = compare_movement(answers, theirs, ["cardiomegaly"], "20 films")["cardiomegaly"]
+        incumbents[f"heart {number}"] = pair
+    figures = {"cardiomegaly": compute_resolution(answers["cardiomegaly"], "20 films")}
+    return check_resolution("cardiomegaly", figures, incumbents)
+
+
+@pytest.mark.parametrize(
+    ("moving", "with_incumbents", "refuses"),
+    [(8, (9,), False), (8, (8,), False), (8, (7,), True), (8, (9, 7), True), (1, (0,), False)],
+)
+def test_beyond_a_twentieth_no_more_films_may_move_than_with_each_model_in_use(
+    moving, with_incumbents, refuses
+):
+    assert check_beside(moving, *with_incumbents).refuses == refuses
+
+
+def test_the_gate_says_how_many_films_move_with_the_model_in_use_and_that_the_aim_is_missed():
+    check = check_beside(8, 11)
+    assert "40 % move, and 55 % with heart 0" in check.sentence
+    assert "The limit of 5 % is missed" in check.sentence
+    compared = check.figures["incumbents"]["heart 0"]
+    assert (compared["candidate"]["outside"], compared["incumbent"]["outside"]) == (0.4, 0.55)
+
+
+def test_without_films_to_compare_on_the_limit_alone_decides():
+    figures = {"cardiomegaly": compute_resolution(answers_that_move(2), "20 films")}
+    check = check_resolution("cardiomegaly", figures, {"heart 1.0.0": None})
+    assert check.refuses
+    assert "no films to compare it with heart 1.0.0 on" in check.sentence
+
+
+def test_two_models_are_compared_on_copies_for_which_both_give_a_number():
+    # The candidate gives no number for the copy that moves the film, nor for any copy of the last film.
+    own = pd.DataFrame({"a": [0.0, 0.0, np.nan], "b": [0.1, np.nan, np.nan]}, index=["x", "y", "z"])
+    other = pd.DataFrame({"b": [0.9, 2.0, 2.0], "a": [0.0, 0.0, 0.0]}, index=["x", "y", "z"])
+    pairs = compare_movement({"f": own}, {"f": other, "g": other}, ["f", "g"], "films")
+    assert list(pairs) == ["f"]
+    assert (pairs["f"].candidate.films, pairs["f"].incumbent.films) == (2, 2)
+    assert (pairs["f"].candidate.outside, pairs["f"].incumbent.outside) == (0, 0.5)
+    nowhere = own.where(own.isna())
+    assert compare_movement({"f": nowhere}, {"f": other}, ["f"], "films") == {}
 
 
 def test_the_largest_films_are_the_sample(tmp_path, workspace):
