@@ -6,7 +6,6 @@ The organs are in geometry.py, the look in rendering.py.
 """
 
 import struct
-import zlib
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +13,7 @@ import cv2
 import numpy as np
 
 from cxr_core.errors import SettingsError
+from cxr_core.film.grey_png import SIGNATURE, png_chunk
 from cxr_core.film.phantom.geometry import Chest, build_chest
 from cxr_core.film.phantom.rendering import blur_film, render_film
 from cxr_core.film.radiograph import Radiograph, Sex, View
@@ -183,20 +183,20 @@ def encode_png(film: Radiograph) -> bytes:
     ok, encoded = cv2.imencode(".png", np.rint(film.pixels * 255).astype(np.uint8))
     assert ok, "an 8-bit grey picture always has a PNG"
     data = encoded.tobytes()
-    return data[:_HEADER_END] + _png_chunk(b"tEXt", _MARK) + data[_HEADER_END:]
+    return data[:_HEADER_END] + png_chunk(b"tEXt", _MARK) + data[_HEADER_END:]
 
 
 def is_phantom_png(data: bytes) -> bool:
     """Whether a PNG carries the phantom's mark before its pixels; reads chunk headers only."""
-    if not data.startswith(_SIGNATURE):
+    if not data.startswith(SIGNATURE):
         return False
-    at = len(_SIGNATURE)
+    at = len(SIGNATURE)
     while at + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
         if (
             kind == b"tEXt"
             and length == len(_MARK)
-            and data[at : at + 12 + length] == _png_chunk(kind, _MARK)
+            and data[at : at + 12 + length] == png_chunk(kind, _MARK)
         ):
             return True
         if kind in (b"IDAT", b"IEND"):
@@ -205,19 +205,9 @@ def is_phantom_png(data: bytes) -> bool:
     return False
 
 
-# PNG specification, third edition: 5.2 signature, 5.3 chunk layout, 11.2.1 IHDR (13 bytes), 11.3.3.2 tEXt.
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_HEADER_END = len(_SIGNATURE) + 12 + 13
+# PNG specification, third edition: 11.2.1 IHDR (13 bytes), 11.3.3.2 tEXt.
+_HEADER_END = len(SIGNATURE) + 12 + 13
 _MARK = b"Silhouette\0drawing"
-
-
-def _png_chunk(kind: bytes, content: bytes) -> bytes:
-    return (
-        struct.pack(">I", len(content))
-        + kind
-        + content
-        + struct.pack(">I", zlib.crc32(kind + content))
-    )
 
 
 def _opacity_brightness(spec: PhantomSpec, anatomy: Chest) -> np.ndarray:

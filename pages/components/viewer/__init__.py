@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import streamlit as st
 
+from cxr_core.film.grey_png import encode_grey_png
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.reading.cardiothoracic.contours import Line
 from cxr_core.reading.cardiothoracic.overlay import HEART_COLOUR, LUNG_COLOUR, THORAX_COLOUR
@@ -116,9 +117,7 @@ def encode_picture(film: Radiograph) -> str:
         height, width = (max(1, round(side * shrink)) for side in film.shape)
         pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
     grey = np.rint(pixels * 255).clip(0, 255).astype(np.uint8)
-    # Little compression: the browser is on the same machine, and a reader is waiting.
-    _, png = cv2.imencode(".png", grey, [cv2.IMWRITE_PNG_COMPRESSION, 2])
-    return base64.b64encode(png.tobytes()).decode("ascii")
+    return base64.b64encode(encode_grey_png(grey)).decode("ascii")
 
 
 def show_viewer(  # noqa: PLR0913 - what a page can say about the film, and hear of it
