@@ -100,8 +100,7 @@ def test_a_round_on_real_films(workspace: Path, real_data: Path, tmp_path: Path)
     assert done.found >= 12
     assert done.difference.low is not None
     assert done.difference.low > 0
-    # The model in use learnt from wrong labels and is less sure, so that its answers also move less.
-    assert {check.name for check in done.verdict.refusals} <= {"resolution and file format"}
+    assert done.verdict.is_open, done.verdict.in_words
     assert re.search(
         r"label layer decided; readers decided 0 of these", done.verdict.comparison_set
     )
