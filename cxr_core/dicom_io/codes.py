@@ -6,6 +6,7 @@ names is in the program's own scheme, whose code is the word that JSON uses for 
 
 from collections.abc import Iterator
 
+from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
@@ -14,7 +15,6 @@ from cxr_core.reading.results import FindingReading
 
 OWN_SCHEME = "99CXR"
 MEANING_LENGTH = 64  # characters of a code's meaning (LO, PS3.5 6.2)
-SHORT_VALUE_LENGTH = 16  # characters; a longer value has an element of its own
 
 
 def own_code(value: str, meaning: str) -> Code:
@@ -51,9 +51,6 @@ PROBABILITY = codes.DCM.Probability
 RATIO = own_code("cardiothoracic_ratio", "Cardiothoracic ratio")
 DIAMETER, HEART, THORAX = codes.SCT.Diameter, codes.SCT.Heart, codes.SCT.Thorax
 TRANSVERSE = own_code("transverse", "Horizontal distance between the end points")
-UPPER = codes.SCT.RangeOfUpperMeasurementUncertainty
-LOWER = codes.SCT.RangeOfLowerMeasurementUncertainty
-SOURCE = Code("260753009", "SCT", "Source")
 SET_BY_HAND = codes.DCM.UserChosenValue
 VERDICT = own_code("verdict", "Verdict by the named decision")
 PREVALENCE = own_code("prevalence", "Prevalence at which the probability holds")
@@ -90,23 +87,11 @@ def name_finding(key: str) -> Code:
     return FINDING_CODES.get(key) or own_code(key, FINDINGS[key].name)
 
 
-def describe_scheme() -> dict[str, str]:
+def describe_scheme() -> CodingSchemeIdentificationItem:
     """What objects say of the program's own scheme."""
-    return {
-        "CodingSchemeDesignator": OWN_SCHEME,
-        "CodingSchemeName": "Codes of Silhouette",
-        "CodingSchemeResponsibleOrganization": "Silhouette",
-    }
-
-
-def describe_code(code: Code) -> dict[str, str]:
-    """A code as an item of a sequence (PS3.3 8.8)."""
-    place = "CodeValue" if len(code.value) <= SHORT_VALUE_LENGTH else "LongCodeValue"
-    return {
-        place: code.value,
-        "CodingSchemeDesignator": code.scheme_designator,
-        "CodeMeaning": code.meaning,
-    }
+    return CodingSchemeIdentificationItem(
+        OWN_SCHEME, name="Codes of Silhouette", responsible_organization="Silhouette"
+    )
 
 
 def list_codes() -> Iterator[tuple[str, Code]]:

@@ -23,7 +23,6 @@ ALWAYS_THERE = (
     IDENTIFIER, "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate", "StudyTime",
     "ReferringPhysicianName",
 )  # fmt: skip
-LOSSY = "LossyImageCompression"
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -40,20 +39,15 @@ class FilmHeader:
     turn: Turn | None
     is_orientation_stated: bool
 
-    def describe_study(self) -> dict[str, str]:
-        """What any object says of patient and study; texts in UTF-8."""
-        repeated = (*ALWAYS_THERE, "StudyInstanceUID", "IssuerOfPatientID")
-        texts = {keyword: self.texts[keyword] for keyword in repeated if keyword in self.texts}
-        return {"SpecificCharacterSet": "ISO_IR 192", **dict.fromkeys(ALWAYS_THERE, ""), **texts}
-
     def to_dataset(self) -> Dataset:
-        """The film as highdicom wants to see it: its identity and size, without pixels."""
+        """The film as highdicom wants to see it: its identity and size, without pixels; texts in UTF-8."""
         dataset = Dataset()
-        identity = {
-            keyword: self.texts[keyword] for keyword in (*UIDS, LOSSY) if keyword in self.texts
-        }
-        for keyword, text in (self.describe_study() | identity).items():
-            setattr(dataset, keyword, text)
+        dataset.SpecificCharacterSet = "ISO_IR 192"
+        for keyword in ALWAYS_THERE:
+            setattr(dataset, keyword, self.texts.get(keyword, ""))
+        for keyword in (*UIDS, "IssuerOfPatientID", "LossyImageCompression"):
+            if keyword in self.texts:
+                setattr(dataset, keyword, self.texts[keyword])
         dataset.Rows, dataset.Columns = self.rows, self.columns
         return dataset
 

@@ -4,22 +4,21 @@ They are to be looked at, not measured: no spacing is stated. What the picture i
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 import cv2
 import numpy as np
+from highdicom import UID, CoordinateSystemNames, PhotometricInterpretationValues
+from highdicom.sc import SCImage
 from PIL import Image, ImageDraw, ImageFont
-from pydicom.uid import SecondaryCaptureImageStorage
 
-from cxr_core.dicom_io.encoding import Item
-from cxr_core.dicom_io.origin import RESEARCH_USE, ResultOrigin, make_uid
+from cxr_core.dicom_io.origin import RESEARCH_USE, ResultOrigin
 from cxr_core.presentation.wording import call_name, format_percent
 from cxr_core.reading.cardiothoracic.overlay import draw_measurement
 from cxr_core.reading.cardiothoracic.ratio import describe_ratio
 from cxr_core.reading.report.colormap import overlay_heatmap
 from cxr_core.reading.report.fonts import BOLD, REGULAR, find_fonts
-from cxr_core.reading.report.pictures import resize_film, shrink_placement
+from cxr_core.reading.report.pictures import resize_film, shrink_placement, to_grey
 from cxr_core.reading.report.report import Report
 from cxr_core.reading.results import FindingReading
 
@@ -29,56 +28,50 @@ TEXT_PX, LINE_PX, MARGIN_PX = 20, 28, 12
 WARNING_COLOUR, TEXT_COLOUR = (255, 196, 87), (242, 246, 250)
 
 
-def build_key_images(origin: ResultOrigin, with_heatmaps: bool = False) -> list[Item]:
+def build_key_images(origin: ResultOrigin, with_heatmaps: bool = False) -> list[SCImage]:
     """The film with outlines and diameters; with_heatmaps: another one for each finding that has a heatmap."""
     report = origin.report
     findings: list[FindingReading | None] = [None]
     if with_heatmaps:
         findings += [each for each in report.reading.findings if each.attribution is not None]
-    common = origin.describe_object(
-        SecondaryCaptureImageStorage, "OT", SERIES_NUMBER, "Key images"
-    ) | _describe_capture(origin)
+    arguments = origin.describe_object(SERIES_NUMBER, "Key images")
     images = []
     for number, finding in enumerate(findings, start=1):
-        picture = burn_in(draw_picture(origin, finding), write_lines(report, finding))
-        own = {"SOPInstanceUID": make_uid(), "InstanceNumber": number}
-        images.append({**common, **own, **_describe_pixels(picture)})
+        own = {"sop_instance_uid": UID(), "instance_number": number}
+        picture = burn_in(draw_picture(report, finding), write_lines(report, finding))
+        images.append(_build_image(origin, picture, arguments | own))
     return images
 
 
-def draw_picture(origin: ResultOrigin, finding: FindingReading | None) -> np.ndarray:
+def draw_picture(report: Report, finding: FindingReading | None) -> np.ndarray:
     """The film as (h, w, 3) uint8 sRGB, with outlines and diameters; finding: whose heatmap is laid over it first."""
-    report, film = origin.report, origin.report.film
+    film, segmentation = report.film, report.examination.segmentation
     assert film is not None, "a film that was read has pixels"
-    if finding is None or finding.attribution is None:
-        picture = origin.picture.pixels
-        if picture.ndim == 2:  # without outlines, and perhaps small
-            picture = cv2.cvtColor(resize_film(picture), cv2.COLOR_GRAY2RGB)
-        return picture
-    pixels, attribution = resize_film(film.pixels), finding.attribution
-    heat = shrink_placement(attribution.placement, pixels.shape).map_to_film(attribution.cells)
-    picture = overlay_heatmap(pixels, heat, attribution.scale)
-    segmentation = report.examination.segmentation
-    if segmentation is None or not report.reading.measurements:
-        return picture
-    return draw_measurement(picture, film.shape, segmentation, report.reading.measurements[0])
+    pixels = resize_film(film.pixels)
+    picture = to_grey(pixels)
+    if finding is not None and finding.attribution is not None:
+        attribution = finding.attribution
+        heat = shrink_placement(attribution.placement, pixels.shape).map_to_film(attribution.cells)
+        picture = overlay_heatmap(pixels, heat, attribution.scale)
+    if segmentation is not None and report.reading.measurements:
+        return draw_measurement(picture, film.shape, segmentation, report.reading.measurements[0])
+    return cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB) if picture.ndim == 2 else picture
 
 
 def burn_in(picture: np.ndarray, lines: Sequence[str]) -> np.ndarray:
     """The picture (h, w, 3) with a black band below it that has these lines, the first one as a warning."""
-    width = picture.shape[1]
-    band = Image.new("RGB", (width, len(lines) * LINE_PX + 2 * MARGIN_PX))
-    pen = ImageDraw.Draw(band)
-    bold, regular = (
-        ImageFont.truetype(str(find_fonts() / face), TEXT_PX) for face in (BOLD, REGULAR)
-    )
+    height, width, _ = picture.shape
+    band = len(lines) * LINE_PX + 2 * MARGIN_PX
+    canvas = Image.new("RGB", (width, height + band))
+    canvas.paste(Image.fromarray(picture), (0, 0))
+    pen = ImageDraw.Draw(canvas)
     for index, line in enumerate(lines):
-        font = regular if index else bold
+        font = ImageFont.truetype(str(find_fonts() / (REGULAR if index else BOLD)), TEXT_PX)
         while pen.textlength(line, font) > width - 2 * MARGIN_PX and font.size > 8:
             font = font.font_variant(size=font.size - 1)
         colour = TEXT_COLOUR if index else WARNING_COLOUR
-        pen.text((MARGIN_PX, MARGIN_PX + index * LINE_PX), line, colour, font)
-    return np.concatenate([picture, np.asarray(band)])
+        pen.text((MARGIN_PX, height + MARGIN_PX + index * LINE_PX), line, colour, font)
+    return np.asarray(canvas)
 
 
 def write_lines(report: Report, finding: FindingReading | None) -> list[str]:
@@ -100,36 +93,24 @@ def _describe_verdict(finding: FindingReading) -> str:
     return f"{verdict}, probability {format_percent(finding.probability)}"
 
 
-def _describe_capture(origin: ResultOrigin) -> dict[str, Any]:
-    """How the pictures came about (PS3.3 C.8.6.1), and of which film."""
-    now, texts = datetime.now(), origin.header.texts
-    stated = ("BurnedInAnnotation", "LossyImageCompression")
-    return {
-        "ImageType": ["DERIVED", "SECONDARY", "OTHER"],
-        "ConversionType": "DI",
-        "DateOfSecondaryCapture": f"{now:%Y%m%d}",
-        "TimeOfSecondaryCapture": f"{now:%H%M%S.%f}",
-        # Type 2 and 2C: empty for a chest, which has both sides, and where nobody has said how the film lies.
-        "Laterality": "",
-        "PatientOrientation": UPRIGHT if origin.is_known_upright else "",
-        "SourceImageSequence": [origin.refer_to_source()],
-        "DerivationDescription": "The film with what the program has found, drawn over it",
-        **{keyword: texts[keyword] for keyword in stated if keyword in texts},
-    }
-
-
-def _describe_pixels(picture: np.ndarray) -> Item:
-    """A picture of (h, w, 3) uint8 sRGB pixels (PS3.3 C.7.6.3)."""
-    rows, columns, channels = picture.shape
-    return {
-        "SamplesPerPixel": channels,
-        "PhotometricInterpretation": "RGB",
-        "PlanarConfiguration": 0,
-        "Rows": rows,
-        "Columns": columns,
-        "BitsAllocated": 8,
-        "BitsStored": 8,
-        "HighBit": 7,
-        "PixelRepresentation": 0,
-        "PixelData": picture.tobytes(),
-    }
+def _build_image(origin: ResultOrigin, picture: np.ndarray, arguments: dict[str, Any]) -> SCImage:
+    image = SCImage.from_ref_dataset(
+        origin.source,
+        pixel_array=picture,
+        photometric_interpretation=PhotometricInterpretationValues.RGB,
+        bits_allocated=8,
+        coordinate_system=CoordinateSystemNames.PATIENT,
+        patient_orientation=UPRIGHT,
+        **arguments,
+    )
+    image.copy_patient_and_study_information(origin.source)
+    # Type 2C and 2: empty where nobody has said how the film lies, and for a chest, which has both sides.
+    empty = ["Laterality"] if origin.is_known_upright else ["Laterality", "PatientOrientation"]
+    for keyword in empty:
+        setattr(image, keyword, None)
+    image.SourceImageSequence = [origin.refer_to_film()]
+    image.DerivationDescription = "The film with what the program has found, drawn over it"
+    for keyword in ("BurnedInAnnotation", "LossyImageCompression"):
+        if keyword in origin.header.texts:
+            setattr(image, keyword, origin.header.texts[keyword])
+    return image

@@ -1,18 +1,16 @@
 """What every object of one film has in common: the film that it is about, and the program that made it."""
 
-from dataclasses import dataclass
-from datetime import datetime
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any
 
+from highdicom import UID
+from pydicom import Dataset
 from pydicom.sr.codedict import codes
-from pydicom.uid import generate_uid
+from pydicom.uid import ExplicitVRLittleEndian
 
-from cxr_core.dicom_io.codes import describe_code
-from cxr_core.dicom_io.encoding import Item
+from cxr_core.dicom_io.codes import describe_scheme
 from cxr_core.dicom_io.header import FilmHeader
 from cxr_core.dicom_io.stored_grid import StoredGrid
-from cxr_core.reading.report.pictures import EmbeddedPicture, draw_film
 from cxr_core.reading.report.report import Report
 
 MAKER = "Silhouette"
@@ -24,19 +22,16 @@ DEVICE_UID = "2.25.9514549105224362099118561373583240443"  # of this program, wh
 class ResultOrigin:
     """The film of a result, and its report. Nothing of the header shows in its text form.
 
-    grid: where the film lies on the stored pixels.
+    source: the film's identity and size.  grid: where the film lies on the stored pixels.
     """
 
     header: FilmHeader
     report: Report
     grid: StoredGrid
+    source: Dataset = field(init=False)
 
-    @cached_property
-    def picture(self) -> EmbeddedPicture:
-        """The film with outlines and diameters, which report and key image share."""
-        picture = draw_film(self.report)
-        assert picture is not None, "a film that was read has pixels"
-        return picture
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "source", self.header.to_dataset())
 
     @property
     def is_known_upright(self) -> bool:
@@ -46,51 +41,32 @@ class ResultOrigin:
             self.header.is_orientation_stated and not changes.quarter_turns and not changes.mirrored
         )
 
-    def describe_object(
-        self, sop_class: str, modality: str, series_number: int, description: str
-    ) -> dict[str, Any]:
-        """What any object says of patient, study, series and maker; in a series of its own."""
-        now = datetime.now()
-        day, time = f"{now:%Y%m%d}", f"{now:%H%M%S.%f}"
-        version = self.report.software_version
+    def describe_object(self, series_number: int, description: str) -> dict[str, Any]:
+        """Arguments of any object of highdicom's: a series of its own, and who made it."""
         return {
-            **self.header.describe_study(),
-            "SOPClassUID": sop_class,
-            "SOPInstanceUID": make_uid(),
-            "InstanceCreationDate": day,
-            "InstanceCreationTime": time,
-            "ContentDate": day,
-            "ContentTime": time,
-            "Modality": modality,
-            "SeriesInstanceUID": make_uid(),
-            "SeriesNumber": series_number,
-            "SeriesDescription": describe_series(description),
-            "InstanceNumber": 1,
-            "Manufacturer": MAKER,
-            "ManufacturerModelName": MAKER,
-            "DeviceSerialNumber": version,
-            "SoftwareVersions": version,
+            "series_instance_uid": UID(),
+            "series_number": series_number,
+            "series_description": f"{description} ({RESEARCH_USE.lower()})",
+            "sop_instance_uid": UID(),
+            "instance_number": 1,
+            "manufacturer": MAKER,
+            "manufacturer_model_name": MAKER,
+            "software_versions": self.report.software_version,
+            "device_serial_number": self.report.software_version,
+            "transfer_syntax_uid": ExplicitVRLittleEndian,
         }
 
-    def refer_to_film(self) -> Item:
-        """An item that names the film (PS3.3 10.8)."""
-        texts = self.header.texts
-        return {
-            "ReferencedSOPClassUID": texts["SOPClassUID"],
-            "ReferencedSOPInstanceUID": texts["SOPInstanceUID"],
-        }
+    def describe_own_codes(self) -> dict[str, Any]:
+        """The argument by which an object explains the program's own codes."""
+        return {"coding_schemes": [describe_scheme()]}
 
-    def refer_to_source(self) -> Item:
+    def refer_to_film(self) -> Dataset:
         """An item that names the film as the source of a picture or document (PS3.3 C.7.6.12.4)."""
-        purpose = describe_code(codes.DCM.SourceImageForImageProcessingOperation)
-        return {**self.refer_to_film(), "PurposeOfReferenceCodeSequence": [purpose]}
-
-
-def describe_series(description: str) -> str:
-    """The description of a series of results."""
-    return f"{description} ({RESEARCH_USE.lower()})"
-
-
-def make_uid() -> str:
-    """A UID that nothing else has (PS3.5 B.2)."""
-    return generate_uid(prefix=None)
+        item, purpose = Dataset(), Dataset()
+        item.ReferencedSOPClassUID = self.source.SOPClassUID
+        item.ReferencedSOPInstanceUID = self.source.SOPInstanceUID
+        code = codes.DCM.SourceImageForImageProcessingOperation
+        purpose.CodeValue, purpose.CodingSchemeDesignator = code.value, code.scheme_designator
+        purpose.CodeMeaning = code.meaning
+        item.PurposeOfReferenceCodeSequence = [purpose]
+        return item

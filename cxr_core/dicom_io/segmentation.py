@@ -1,7 +1,7 @@
 """Makes the outlines of heart and lungs a Segmentation object on the stored pixels of the film."""
 
 import numpy as np
-from highdicom import UID, AlgorithmIdentificationSequence
+from highdicom import AlgorithmIdentificationSequence
 from highdicom.seg import (
     SegmentAlgorithmTypeValues,
     Segmentation,
@@ -9,10 +9,9 @@ from highdicom.seg import (
     SegmentDescription,
 )
 from pydicom.sr.codedict import codes
-from pydicom.uid import ExplicitVRLittleEndian
 
 from cxr_core.dicom_io import codes as terms
-from cxr_core.dicom_io.origin import MAKER, ResultOrigin, describe_series
+from cxr_core.dicom_io.origin import ResultOrigin
 from cxr_core.presentation.wording import structure_name
 
 SERIES_NUMBER = 9104
@@ -49,24 +48,14 @@ def build_segmentation(origin: ResultOrigin) -> Segmentation | None:
         )
         for number, name in enumerate(masks, start=1)
     ]
-    version = origin.report.software_version
     segmentation = Segmentation(
-        source_images=[origin.header.to_dataset()],
+        source_images=[origin.source],
         pixel_array=np.stack(list(masks.values()), axis=-1)[None],
         segmentation_type=SegmentationTypeValues.BINARY,
         segment_descriptions=segments,
         content_label="HEART_AND_LUNGS",
         content_description="Outlines of heart and lungs",
-        series_instance_uid=UID(),
-        series_number=SERIES_NUMBER,
-        series_description=describe_series("Heart and lungs"),
-        sop_instance_uid=UID(),
-        instance_number=1,
-        manufacturer=MAKER,
-        manufacturer_model_name=MAKER,
-        software_versions=version,
-        device_serial_number=version,
-        transfer_syntax_uid=ExplicitVRLittleEndian,
+        **origin.describe_object(SERIES_NUMBER, "Heart and lungs"),
     )
     segmentation.PatientOrientation = (
         None  # type 2C, empty: it is that of the film, to whose pixels it belongs

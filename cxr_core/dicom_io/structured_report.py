@@ -3,33 +3,41 @@
 Each finding is a group (TID 1501) with its model, verdict and probability; the cardiothoracic ratio is one with both
 diameters and the coordinates of their ends on the stored pixels. Two more hold impression and remarks, and the film's
 quality flags. Numbers are those of `read --json`, without those that pages and reports withhold.
-
-Written element by element, since highdicom takes many times as long to make the same; tests read it with highdicom.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+from highdicom.sr import (
+    AlgorithmIdentification,
+    CodedConcept,
+    Comprehensive3DSR,
+    ContentSequence,
+    CoordinatesForMeasurement,
+    DeviceObserverIdentifyingAttributes,
+    FindingSite,
+    GraphicTypeValues,
+    MeasurementProperties,
+    MeasurementReport,
+    MeasurementsAndQualitativeEvaluations,
+    ObservationContext,
+    ObserverContext,
+    QualitativeEvaluation,
+    RelationshipTypeValues,
+    SourceImageForMeasurementGroup,
+    SourceImageForRegion,
+    TextContentItem,
+    TrackingIdentifier,
+)
+from highdicom.sr import (
+    Measurement as MeasurementItem,
+)
+from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
-from pydicom.uid import Comprehensive3DSRStorage
 
 from cxr_core.dicom_io import codes as terms
-from cxr_core.dicom_io.content_items import (
-    CONTEXT,
-    MODIFIER,
-    PROPERTY,
-    describe_container,
-    make_code,
-    make_container,
-    make_image_reference,
-    make_line,
-    make_number,
-    make_text,
-    make_uid_reference,
-)
-from cxr_core.dicom_io.encoding import Item
-from cxr_core.dicom_io.origin import DEVICE_UID, MAKER, RESEARCH_USE, ResultOrigin, make_uid
+from cxr_core.dicom_io.origin import DEVICE_UID, MAKER, RESEARCH_USE, ResultOrigin
 from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.reading.cardiothoracic.contours import Line
 from cxr_core.reading.cardiothoracic.ratio import RATIO, Measurement
@@ -37,11 +45,14 @@ from cxr_core.reading.impression import write_impression
 from cxr_core.reading.results import FindingReading, Reading
 
 SERIES_NUMBER = 9101
-ENGLISH = Code("en-US", "RFC5646", "English (United States)")
+Group = MeasurementsAndQualitativeEvaluations
 
 
-def build_structured_report(origin: ResultOrigin) -> Item:
-    """The structured report of a film's reading: complete, preliminary, verified by nobody."""
+def build_structured_report(origin: ResultOrigin) -> Dataset:
+    """The structured report of a film's reading: complete, preliminary, verified by nobody.
+
+    Comprehensive3DSR.from_dataset opens it for reading.
+    """
     reading = origin.report.reading
     groups = [_describe_summary(origin, reading)]
     for finding in reading.findings:
@@ -52,50 +63,39 @@ def build_structured_report(origin: ResultOrigin) -> Item:
     groups += [_describe_measurement(origin, measurement) for measurement in reading.measurements]
     if reading.concerns:
         groups.append(_describe_quality(origin, reading.concerns))
-    description = "Findings and measurements"
-    return {
-        **origin.describe_object(Comprehensive3DSRStorage, "SR", SERIES_NUMBER, description),
-        **describe_container(codes.DCM.ImagingMeasurementReport, template="1500"),
-        "CodingSchemeIdentificationSequence": [terms.describe_scheme()],
-        "ReferencedPerformedProcedureStepSequence": [],
-        "PerformedProcedureCodeSequence": [],
-        "CurrentRequestedProcedureEvidenceSequence": [_list_evidence(origin)],
-        "CompletionFlag": "COMPLETE",
-        "VerificationFlag": "UNVERIFIED",
-        "PreliminaryFlag": "PRELIMINARY",
-        "ContentSequence": [
-            make_code(codes.DCM.LanguageOfContentItemAndDescendants, ENGLISH, MODIFIER),
-            *_describe_device(origin),
-            make_code(codes.DCM.ProcedureReported, terms.PROCEDURE, MODIFIER),
-            make_container(codes.DCM.ImagingMeasurements, groups),
-        ],
-    }
+    content = MeasurementReport(
+        observation_context=ObservationContext(observer_device_context=_describe_device(origin)),
+        procedure_reported=terms.PROCEDURE,
+        imaging_measurements=groups,
+    )
+    # The groups join the document last: highdicom copies, converts and searches what it is given, which takes longer
+    # than all else. What it would check, that they refer to this film only, _make_group and _locate see to.
+    measurements = content[0].ContentSequence.pop()
+    document = Comprehensive3DSR(
+        evidence=[origin.source],
+        content=content,
+        is_complete=True,
+        **origin.describe_object(SERIES_NUMBER, "Findings and measurements"),
+        **origin.describe_own_codes(),
+    )
+    document.ContentSequence.append(measurements)
+    return document
 
 
-def _list_evidence(origin: ResultOrigin) -> Item:
-    """The film, below its series and study."""
-    series = {
-        "SeriesInstanceUID": origin.header.texts["SeriesInstanceUID"],
-        "ReferencedSOPSequence": [origin.refer_to_film()],
-    }
-    study = origin.header.texts["StudyInstanceUID"]
-    return {"StudyInstanceUID": study, "ReferencedSeriesSequence": [series]}
+def _describe_device(origin: ResultOrigin) -> ObserverContext:
+    return ObserverContext(
+        observer_type=codes.DCM.Device,
+        observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
+            uid=DEVICE_UID,
+            name=MAKER,
+            manufacturer_name=MAKER,
+            model_name=MAKER,
+            serial_number=origin.report.software_version,
+        ),
+    )
 
 
-def _describe_device(origin: ResultOrigin) -> Iterator[Item]:
-    """The program as the observer (TID 1004)."""
-    yield make_code(codes.DCM.ObserverType, codes.DCM.Device, CONTEXT)
-    yield make_uid_reference(codes.DCM.DeviceObserverUID, DEVICE_UID)
-    for name, text in (
-        (codes.DCM.DeviceObserverName, MAKER),
-        (codes.DCM.DeviceObserverManufacturer, MAKER),
-        (codes.DCM.DeviceObserverModelName, MAKER),
-        (codes.DCM.DeviceObserverSerialNumber, origin.report.software_version),
-    ):
-        yield make_text(name, text, CONTEXT)
-
-
-def _describe_summary(origin: ResultOrigin, reading: Reading) -> Item:
+def _describe_summary(origin: ResultOrigin, reading: Reading) -> Group:
     changes = ", ".join(reading.adjustments.describe())
     texts = [
         (terms.COMMENT, RESEARCH_USE),
@@ -108,12 +108,12 @@ def _describe_summary(origin: ResultOrigin, reading: Reading) -> Item:
     return _make_group(origin, "summary", terms.SUMMARY, texts=texts)
 
 
-def _describe_finding(origin: ResultOrigin, finding: FindingReading, identifier: str) -> Item:
+def _describe_finding(origin: ResultOrigin, finding: FindingReading, identifier: str) -> Group:
     # As on the page: no number that a quality flag withholds, or that waits for the patient's age.
     shows_numbers = finding.has_verdict and not finding.is_withheld
     numbers = {terms.PROBABILITY: finding.probability, terms.PREVALENCE: finding.prevalence}
     measurements = [
-        make_number(code, number, terms.NO_UNIT)
+        MeasurementItem(code, number, unit=terms.NO_UNIT)
         for code, number in numbers.items()
         if shows_numbers and number is not None
     ]
@@ -137,10 +137,12 @@ def _describe_finding(origin: ResultOrigin, finding: FindingReading, identifier:
     )
 
 
-def _identify_model(origin: ResultOrigin, finding: FindingReading) -> Iterator[Item]:
-    """The model of a finding, and what its verdict depends on; nothing where no model answers it."""
+def _identify_model(
+    origin: ResultOrigin, finding: FindingReading
+) -> AlgorithmIdentification | None:
+    """The model of a finding, and what its verdict depends on; None where no model answers it."""
     if finding.model is None or finding.version is None:
-        return
+        return None
     patient = origin.report.reading.patient
     parameters = {
         "decision": finding.decision,
@@ -149,64 +151,67 @@ def _identify_model(origin: ResultOrigin, finding: FindingReading) -> Iterator[I
         "age_years": patient.age_years,
         "view": patient.view,
     }
-    yield from _name_algorithm(finding.model, finding.version)
-    for name, value in parameters.items():
-        if value is not None:
-            yield make_text(codes.DCM.AlgorithmParameters, f"{name}={value}", MODIFIER)
+    return AlgorithmIdentification(
+        name=finding.model,
+        version=finding.version,
+        parameters=[f"{name}={value}" for name, value in parameters.items() if value is not None],
+    )
 
 
-def _name_algorithm(model: str, version: str) -> Iterator[Item]:
-    """A model (TID 4019)."""
-    yield make_text(codes.DCM.AlgorithmName, model, MODIFIER)
-    yield make_text(codes.DCM.AlgorithmVersion, version, MODIFIER)
-
-
-def _describe_measurement(origin: ResultOrigin, measurement: Measurement) -> Item:
+def _describe_measurement(origin: ResultOrigin, measurement: Measurement) -> Group:
     items = []
     if measurement.value is not None:
+        properties = None
+        if measurement.edited:
+            properties = MeasurementProperties(selection_status=terms.SET_BY_HAND)
+        elif measurement.low is not None and measurement.high is not None:
+            properties = MeasurementProperties(
+                upper_measurement_uncertainty=round(measurement.high - measurement.value, 4),
+                lower_measurement_uncertainty=round(measurement.value - measurement.low, 4),
+            )
         ratio = round(measurement.value, 4)  # as in JSON, and so are the diameters
-        certainty = tuple(_describe_certainty(measurement))
-        items.append(make_number(terms.RATIO, ratio, terms.NO_UNIT, certainty))
+        items.append(MeasurementItem(terms.RATIO, ratio, unit=terms.NO_UNIT, properties=properties))
     unit = terms.MILLIMETRE if measurement.unit == "mm" else terms.PIXEL
     lines = (measurement.heart, measurement.thorax)
     widths = measurement.diameters or (0.0, 0.0)
     for site, line, width in zip((terms.HEART, terms.THORAX), lines, widths, strict=True):
         if line is not None:
-            children = [
-                make_code(codes.SCT.MeasurementMethod, terms.TRANSVERSE, MODIFIER),
-                make_code(codes.SCT.FindingSite, site, MODIFIER),
-                _locate(origin, line),
-            ]
-            items.append(make_number(terms.DIAMETER, round(width, 2), unit, children))
+            items.append(
+                MeasurementItem(
+                    terms.DIAMETER,
+                    round(width, 2),
+                    unit=unit,
+                    method=terms.TRANSVERSE,
+                    finding_sites=[FindingSite(anatomic_location=site)],
+                    referenced_coordinates=[_locate(origin, line)],
+                )
+            )
     trusted = terms.YES if measurement.trusted else terms.NO
     remarks = (*measurement.reasons, *measurement.disagreements)
     return _make_group(
         origin,
         RATIO,
         terms.RATIO,
-        algorithm=_name_algorithm(measurement.model, measurement.version),
+        algorithm=AlgorithmIdentification(name=measurement.model, version=measurement.version),
         measurements=items,
         evaluations=[(terms.TRUSTED, trusted)],
         texts=[(terms.COMMENT, remark) for remark in remarks],
     )
 
 
-def _describe_certainty(measurement: Measurement) -> Iterator[Item]:
-    """Whether the user chose the ratio, or else its interval (TID 310)."""
-    value, low, high = measurement.value, measurement.low, measurement.high
-    if measurement.edited:
-        yield make_code(codes.DCM.SelectionStatus, terms.SET_BY_HAND, PROPERTY)
-    elif value is not None and low is not None and high is not None:
-        for name, width in ((terms.UPPER, high - value), (terms.LOWER, value - low)):
-            yield make_number(name, round(width, 4), terms.NO_UNIT, relationship=PROPERTY)
-
-
-def _locate(origin: ResultOrigin, line: Line) -> Item:
+def _locate(origin: ResultOrigin, line: Line) -> CoordinatesForMeasurement:
     """The two ends of a diameter on the stored pixels, the one on the left of the film first."""
-    return make_line(origin.grid.points_to_stored(np.array(line)), origin.refer_to_film())
+    return CoordinatesForMeasurement(
+        graphic_type=GraphicTypeValues.POLYLINE,
+        graphic_data=origin.grid.points_to_stored(np.array(line)),
+        source_image=SourceImageForRegion(
+            referenced_sop_class_uid=origin.source.SOPClassUID,
+            referenced_sop_instance_uid=origin.source.SOPInstanceUID,
+        ),
+    )
 
 
-def _describe_quality(origin: ResultOrigin, flags: Sequence[QualityFlag]) -> Item:
+def _describe_quality(origin: ResultOrigin, flags: Sequence[QualityFlag]) -> Group:
     coded = [
         (terms.QUALITY_FLAG, terms.own_code(flag.code, flag.code.replace("_", " ")))
         for flag in flags
@@ -220,20 +225,32 @@ def _make_group(
     identifier: str,
     concept: Code,
     *,
-    algorithm: Iterable[Item] = (),
-    measurements: Iterable[Item] = (),
+    algorithm: AlgorithmIdentification | None = None,
+    measurements: Sequence[MeasurementItem] = (),
     evaluations: Iterable[tuple[Code, Code]] = (),
     texts: Iterable[tuple[Code, str]] = (),
-) -> Item:
+) -> Group:
     """A group of TID 1501 about the film. texts: remarks, by which the template may be extended."""
-    children = [
-        make_text(codes.DCM.TrackingIdentifier, identifier, CONTEXT),
-        make_uid_reference(codes.DCM.TrackingUniqueIdentifier, make_uid()),
-        make_code(codes.DCM.Finding, concept),
-        *algorithm,
-        *measurements,
-        *(make_code(*pair) for pair in evaluations),
-        make_image_reference(codes.DCM.SourceOfMeasurement, origin.refer_to_film()),
-        *(make_text(*pair) for pair in texts),
-    ]
-    return make_container(codes.DCM.MeasurementGroup, children, template="1501")
+    group = Group(
+        tracking_identifier=TrackingIdentifier(identifier=identifier),
+        finding_type=concept,
+        algorithm_id=algorithm,
+        measurements=measurements,
+        qualitative_evaluations=[QualitativeEvaluation(*pair) for pair in evaluations],
+        source_images=[
+            SourceImageForMeasurementGroup(
+                referenced_sop_class_uid=origin.source.SOPClassUID,
+                referenced_sop_instance_uid=origin.source.SOPInstanceUID,
+            )
+        ],
+    )
+    content: ContentSequence = group[0].ContentSequence
+    for code, text in texts:
+        content.append(
+            TextContentItem(
+                name=CodedConcept.from_code(code),
+                value=text,
+                relationship_type=RelationshipTypeValues.CONTAINS,
+            )
+        )
+    return group

@@ -3,22 +3,20 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from cxr_core.dicom_io import header_process
 from cxr_core.dicom_io.header import FilmHeader, parse_answer
 from cxr_core.dicom_io.object_kinds import KINDS
-from cxr_core.dicom_io.results import build_objects
+from cxr_core.dicom_io.results import build_objects, write_objects
 from cxr_core.film.adjustments import UNCHANGED, Adjustments, adjust_film
 from cxr_core.film.decoding.dicom import decode_dicom
 from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom
@@ -79,15 +77,7 @@ def report_of(examination: Examination, patient: Patient = ADULT, **question: An
 
 def make_objects(data: bytes, **options: Any) -> list[Dataset]:
     """Every kind of object of a drawn chest's reading."""
-    return make_datasets(report_of(examine(data)), header_of(data), tuple(KINDS), **options)
-
-
-def make_datasets(
-    report: Report, header: FilmHeader, kinds: Sequence[str], **options: Any
-) -> list[Dataset]:
-    """The objects of a reading, as pydicom reads them."""
-    made = build_objects(report, header, kinds, **options)
-    return [dcmread(BytesIO(each.content)) for each in made]
+    return build_objects(report_of(examine(data)), header_of(data), tuple(KINDS), **options)
 
 
 def by_modality(objects: list[Dataset]) -> dict[str, Dataset]:
@@ -107,9 +97,7 @@ def run_tool(name: str, package: str, path: Path) -> subprocess.CompletedProcess
 def find_violations(objects: list[Dataset], folder: Path) -> list[str]:
     """Every error that dciodvfy reports of the objects as they are written, and every one of dsrdump."""
     found = []
-    for each in objects:
-        path = folder / f"{each.SOPInstanceUID}.dcm"
-        each.save_as(path, enforce_file_format=True)
+    for path, each in zip(write_objects(objects, folder), objects, strict=True):
         done = run_tool("dciodvfy", "dicom3tools", path)
         # Its first lines name the IOD; a tool that could not read the file at all says nothing else.
         assert done.stderr.strip(), each.Modality

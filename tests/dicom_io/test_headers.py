@@ -17,7 +17,7 @@ from pydicom.uid import (
 from cxr_core.dicom_io import header_process
 from cxr_core.dicom_io.header import HeaderReader
 from cxr_core.dicom_io.result_writer import ResultWriter
-from cxr_core.dicom_io.results import write_objects
+from cxr_core.dicom_io.results import build_objects, write_objects
 from cxr_core.errors import FilmRefused
 from cxr_core.film.phantom.phantom import draw_phantom, encode_png
 from cxr_core.film.radiograph import Radiograph
@@ -28,7 +28,6 @@ from tests.dicom_io.bench import (
     film_file,
     find_violations,
     header_of,
-    make_datasets,
     report_of,
 )
 from tests.film.dicom_files import SECRETS
@@ -108,7 +107,7 @@ def read_once() -> Report:
 def test_an_odd_header_gives_sound_objects_with_what_the_standard_allows(case, tmp_path):
     tags, expected = ODD[case]
     header = header_of(film_file(**tags))
-    objects = make_datasets(read_once(), header, ("sr", "segmentation"))
+    objects = build_objects(read_once(), header, ("sr", "segmentation"))
     assert find_violations(objects, tmp_path) == []
     for path in sorted(tmp_path.iterdir()):
         written = dcmread(path)
@@ -120,7 +119,7 @@ def test_all_kinds_are_sound_where_nearly_everything_is_missing(tmp_path):
     data = film_file(
         **dict.fromkeys(("PatientID", "PatientName", "PatientBirthDate", "AccessionNumber"))
     )
-    objects = make_datasets(read_once(), header_of(data), ("image", "pdf"))
+    objects = build_objects(read_once(), header_of(data), ("image", "pdf"))
     assert find_violations(objects, tmp_path) == []
 
 
@@ -248,7 +247,7 @@ def test_films_of_the_collection_give_sound_objects_or_a_sentence(real_data: Pat
         examination = replace(drawn.examination, film=film, segmentation=None)
         reading = replace(drawn.reading, measurements=())
         report = replace(drawn, examination=examination, reading=reading)
-        objects = make_datasets(report, replace(header, turn=None), ("sr",))
+        objects = build_objects(report, replace(header, turn=None), ("sr",))
         assert find_violations(objects, tmp_path) == [], path.name
     assert len(checked) >= 5
     assert all(refusal.endswith(".") for refusal in refusals)

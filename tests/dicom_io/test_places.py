@@ -7,6 +7,7 @@ import pytest
 from highdicom.sr import Comprehensive3DSR
 from pydicom.sr.codedict import codes
 
+from cxr_core.dicom_io.results import build_objects
 from cxr_core.dicom_io.stored_grid import StoredGrid
 from cxr_core.errors import ReadingError
 from cxr_core.film.adjustments import Adjustments, adjust_film
@@ -18,7 +19,6 @@ from tests.dicom_io.bench import (
     examine,
     film_file,
     header_of,
-    make_datasets,
     report_of,
 )
 from tests.hearts import WIDE
@@ -67,7 +67,7 @@ def test_calipers_and_segments_lie_on_the_heart_of_the_stored_film(orientation):
     data = film_file(store(draw_film_pixels()), PatientOrientation=orientation.split("\\"))
     truth = compute_truth(WIDE)
     report, header = report_of(examine(data)), header_of(data)
-    objects = by_modality(make_datasets(report, header, ("sr", "segmentation")))
+    objects = by_modality(build_objects(report, header, ("sr", "segmentation")))
 
     (measurement,) = report.reading.measurements
     for site, line in (
@@ -102,7 +102,7 @@ def test_a_film_that_a_person_turned_back_is_located_as_it_is_stored():
     data = film_file(on_its_side)
     turned_back = Adjustments(quarter_turns=1)
     report = report_of(examine(data, adjustments=turned_back))
-    objects = by_modality(make_datasets(report, header_of(data), ("sr", "image", "segmentation")))
+    objects = by_modality(build_objects(report, header_of(data), ("sr", "image", "segmentation")))
     heart = np.rot90(compute_truth(WIDE).heart, 1)
     assert dice(objects["SEG"].pixel_array[0].astype(bool), heart) > 0.95
     (first, second) = find_coordinates(objects["SR"], codes.SCT.Heart)
@@ -111,7 +111,7 @@ def test_a_film_that_a_person_turned_back_is_located_as_it_is_stored():
     assert first[1] - second[1] == pytest.approx(
         width, abs=0.01
     )  # from the bottom up, in stored rows
-    assert objects["OT"].PatientOrientation == ""
+    assert objects["OT"].PatientOrientation is None
 
 
 def test_a_header_of_another_size_is_refused():

@@ -7,13 +7,13 @@ named by hashes.
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
 from pydicom import dcmread
 
 from cxr_core.dicom_io.pacs.archive import ObjectReference
-from cxr_core.dicom_io.results import ResultObject
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.workspace.atomic import atomic_folder, remove_unfinished
 from cxr_core.workspace.json_files import read_bounded
@@ -23,6 +23,14 @@ FILM = "film.dcm"
 LOCK = "node.lock"  # which the running node holds
 MAX_FILE_BYTES = 2 * MAX_BYTES  # a film with its file header, or a result
 OWNER_ONLY = 0o700
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ResultObject:
+    """A DICOM object as it is sent. content: the bytes of its file."""
+
+    reference: ObjectReference
+    content: bytes
 
 
 def node_folder() -> Path:
@@ -87,5 +95,4 @@ class Spool:
 
 
 def _read_reference(content: bytes) -> ObjectReference:
-    named = ["StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID"]
-    return ObjectReference.of_dataset(dcmread(BytesIO(content), specific_tags=named))
+    return ObjectReference.of_dataset(dcmread(BytesIO(content), stop_before_pixels=True))

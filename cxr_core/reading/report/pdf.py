@@ -1,26 +1,16 @@
 """Writes a report as a PDF of one page or two, with text that can be searched and copied."""
 
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from fpdf import FPDF
 from fpdf.image_datastructures import RasterImageInfo
-from fpdf.output import PDFResourceType
 from isal import isal_zlib
 
 from cxr_core.presentation.palette import BLUE, PURPLE, VERMILION
 from cxr_core.reading.report.appendix import Appendix, FiguresTable, HeatmapFigure
-from cxr_core.reading.report.fonts import (
-    BOLD,
-    REGULAR,
-    ReportFont,
-    ReportOutput,
-    open_font,
-    open_usual_font,
-)
+from cxr_core.reading.report.fonts import BOLD, REGULAR, ReportFont
 from cxr_core.reading.report.page import FindingRow, ReportPage, build_page
 from cxr_core.reading.report.pictures import EmbeddedPicture
 from cxr_core.reading.report.probability_bar import ProbabilityBar
@@ -32,32 +22,27 @@ COLUMN = (WIDTH - GAP) / 2
 PICTURE_HEIGHT = 88.0  # at most, in mm
 LINE = 1.35  # height of a line, of the size of its letters
 STRETCHING = 90  # per cent of the letters' own width: DejaVu Sans as its condensed face is made
+FONT = "DejaVu"
 PNG_UP, COMPRESSION = 2, 2  # a filter of PNG, and a level of ISA-L
 INK, SOFT, RULE, RED = (29, 33, 39), (74, 81, 92), (201, 206, 214), (156, 28, 21)
 SUSPECTED = (184, 65, 11)  # palette.DECISION_COLOURS["light"]["present"]
 MM_PER_POINT = 25.4 / 72
 
 
-def render_pdf_report(
-    report: Report,
-    prior: Report | None = None,
-    appendix: bool = False,
-    picture: EmbeddedPicture | None = None,
-) -> bytes:
+def render_pdf_report(report: Report, prior: Report | None = None, appendix: bool = False) -> bytes:
     """The report as a PDF file; the same bytes for the same report.
 
     prior: an earlier film of the same patient to compare with.  appendix: whether the appendix is printed too.
-    picture: what `draw_film` has made of the report already.
     """
-    page = build_page(report, prior, with_appendix=appendix, picture=picture)
-    pdf = _write_page(page, report, [open_usual_font(face) for face in (REGULAR, BOLD)])
-    if pdf.missing:
-        pdf = _write_page(page, report, [open_font(face, pdf.missing) for face in (REGULAR, BOLD)])
-    return bytes(pdf.output(output_producer_class=ReportOutput))
+    page = build_page(report, prior, with_appendix=appendix)
+    pdf = _write_page(page, report, has_whole_font=False)
+    if pdf.lacks_glyphs:
+        pdf = _write_page(page, report, has_whole_font=True)
+    return bytes(pdf.output())
 
 
-def _write_page(page: ReportPage, report: Report, fonts: Sequence[ReportFont]) -> "ReportPdf":
-    pdf = ReportPdf(fonts)
+def _write_page(page: ReportPage, report: Report, has_whole_font: bool) -> "ReportPdf":
+    pdf = ReportPdf(page.footer, has_whole_font)
     pdf.set_title(page.title)  # never the file's name: it may be that of a patient
     pdf.set_creator(f"Silhouette {report.software_version}")
     pdf.set_creation_date(report.made)
@@ -69,42 +54,46 @@ def _write_page(page: ReportPage, report: Report, fonts: Sequence[ReportFont]) -
     if page.appendix is not None:
         pdf.add_page()
         _write_appendix(pdf, page.appendix)
-    pdf.write_footers(page.footer)
     return pdf
 
 
 class ReportPdf(FPDF):
-    """An A4 document that sets text itself: fpdf2 measures a line anew at each of its letters.
+    """An A4 document with one font, and a footer on each page.
 
-    missing: characters that the fonts have no glyph for.
+    lacks_glyphs: whether a text had a character that the font has no glyph for.
     """
 
-    def __init__(self, fonts: Sequence[ReportFont]):
-        """fonts: regular and bold."""
+    def __init__(self, footer_text: str, has_whole_font: bool):
+        """has_whole_font: whether all glyphs of the font can be printed, which takes longer."""
         super().__init__(format="A4")
-        self.report_fonts = fonts
-        self.missing: set[int] = set()
+        self.lacks_glyphs = False
+        for style, face in (("", REGULAR), ("B", BOLD)):
+            key = f"{FONT.lower()}{style}"
+            self.fonts[key] = ReportFont(self, face, key, style, has_whole_font)
         self.set_margins(MARGIN, 12, MARGIN)
         self.set_auto_page_break(True, margin=16)
+        self.set_stretching(STRETCHING)
+        self.c_margin = 0
         self.set_lang("en")
+        self.footer_text = footer_text
 
-    def write_footers(self, text: str) -> None:
-        """Write the last line of each page."""
-        count = len(self.pages)
-        for number in self.pages:
-            self.page = number
-            place = f"Page {number} of {count}"
-            width = self.report_fonts[0].measure(place) * 7 * MM_PER_POINT * STRETCHING / 100
-            self._show_lines([text], MARGIN, self.h - 12, 7, SOFT)
-            self._show_lines([place], MARGIN + WIDTH - width, self.h - 12, 7, SOFT)
+    def footer(self) -> None:
+        """Write the last line of a page."""
+        self.set_y(-12)
+        self.set_font(FONT, "", 7)
+        self.set_text_color(*SOFT)
+        self.cell(WIDTH - 20, 4, self.make_printable(self.footer_text))
+        self.cell(20, 4, f"Page {self.page_no()} of {{nb}}", align="R")
 
     def make_printable(self, text: str) -> str:
         """The text with U+FFFD for what cannot be printed, or has no glyph in the font."""
-        glyphs = self.report_fonts[0].glyphs
-        if all(ord(c) in glyphs for c in text):
+        font = self.fonts[FONT.lower()]
+        glyphs = font.cmap if isinstance(font, ReportFont) else {}
+        has_glyph = [c.isprintable() and ord(c) in glyphs for c in text]
+        if all(has_glyph):
             return text
-        self.missing |= {ord(c) for c in text if c.isprintable()} - set(glyphs)
-        return "".join(c if ord(c) in glyphs else "\ufffd" for c in text)
+        self.lacks_glyphs = True
+        return "".join(c if has else "\ufffd" for c, has in zip(text, has_glyph, strict=True))
 
     def draw_pixels(
         self, pixels: np.ndarray, x: float, y: float, size: tuple[float, float], alt_text: str = ""
@@ -127,41 +116,12 @@ class ReportPdf(FPDF):
         width: float = WIDTH,
     ) -> None:
         """A paragraph from the current height downwards; y is then below it. Sizes in points, places in mm."""
-        font = self.report_fonts[bold]
+        self.set_font(FONT, "B" if bold else "", size)
+        self.set_text_color(*colour)
+        self.set_x(x)
         height = size * LINE * MM_PER_POINT
-        width_em = width / (size * MM_PER_POINT * STRETCHING / 100)
-        lines: list[str] = []
-        for line in break_lines(self.make_printable(text), font, width_em):
-            if self.will_page_break((len(lines) + 1) * height):
-                self._show_lines(lines, x, self.y, size, colour, bold)
-                lines = []
-                self.add_page()
-            lines.append(line)
-        self._show_lines(lines, x, self.y, size, colour, bold)
-        self.y += len(lines) * height
-
-    def _show_lines(
-        self,
-        lines: Sequence[str],
-        x: float,
-        y: float,
-        size: float,
-        colour: tuple[int, int, int],
-        bold: bool = False,
-    ) -> None:
-        """Lines below one another, the first one's upper edge at y."""
-        if not lines:
-            return
-        font, number = self.report_fonts[bold], 1 + bold
-        self._resource_catalog.add(PDFResourceType.FONT, number, self.page)
-        step = size * LINE
-        base = self.h - y - (0.5 * LINE + 0.3) * size * MM_PER_POINT
-        shades = " ".join(f"{each / 255:.4g}" for each in colour)
-        shown = f" 0 {-step:.2f} Td ".join(f"{font.encode(line)} Tj" for line in lines)
-        self._out(
-            f"q BT /F{number} {size:.2f} Tf {STRETCHING} Tz {shades} rg "
-            f"{x / MM_PER_POINT:.2f} {base / MM_PER_POINT:.2f} Td {shown} ET Q"
-        )
+        printable = self.make_printable(text)
+        self.multi_cell(width, height, printable, align="L", new_x="LMARGIN", new_y="NEXT")
 
     def write_heading(self, text: str, x: float = MARGIN, width: float = WIDTH) -> None:
         """A heading of a section."""
@@ -211,30 +171,6 @@ class ReportPdf(FPDF):
         """Begin a new page where less than this height is left."""
         if self.will_page_break(height):
             self.add_page()
-
-
-def break_lines(text: str, font: ReportFont, width_em: float) -> Iterator[str]:
-    """The lines of a text that are at most so wide; words that are wider are broken."""
-    space = font.widths[" "]
-    line, used = "", 0.0
-    for word in text.split(" "):
-        width = font.measure(word)
-        if line and used + space + width > width_em:
-            yield line
-            line, used = "", 0.0
-        line, used = (f"{line} {word}", used + space + width) if line else (word, width)
-        while used > width_em and len(line) > 1:
-            fitting = _count_fitting(line, font, width_em)
-            yield line[:fitting]
-            line = line[fitting:]
-            used = font.measure(line)
-    yield line
-
-
-def _count_fitting(word: str, font: ReportFont, width_em: float) -> int:
-    """How many of a word's letters fit, at least one."""
-    used = list(accumulate(font.widths[letter] for letter in word))
-    return max(1, bisect_right(used, width_em))
 
 
 def encode_pixels(pixels: np.ndarray) -> dict[str, Any]:

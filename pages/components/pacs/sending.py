@@ -14,7 +14,7 @@ from cxr_core.dicom_io.pacs.archive import Archive, ObjectReference
 from cxr_core.dicom_io.pacs.open_archive import open_archive, open_results_archive
 from cxr_core.dicom_io.pacs.settings import PacsSettings
 from cxr_core.dicom_io.result_writer import describe_result
-from cxr_core.dicom_io.results import build_objects
+from cxr_core.dicom_io.results import build_objects, encode_object
 from cxr_core.errors import ArchiveError, FilmRefused, SilhouetteError
 from cxr_core.presentation.wording import call_name, format_percent
 from cxr_core.reading.cardiothoracic.ratio import describe_ratio
@@ -168,8 +168,8 @@ def _make_results(
     state.unsent[entry.key] = UnsentResults(
         kinds=kinds,
         verdicts=verdicts,
-        objects=tuple(each.reference for each in objects),
-        files=tuple(each.content for each in objects),
+        objects=tuple(ObjectReference.of_dataset(each) for each in objects),
+        files=tuple(encode_object(each) for each in objects),
     )
     return state.unsent[entry.key]
 

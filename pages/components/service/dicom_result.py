@@ -1,10 +1,14 @@
-"""Makes the structured report of a film for a client that asks for DICOM. Nothing of it is kept or written."""
+"""Makes the structured report of a film for a client that asks for DICOM. Nothing of it is kept or written.
+
+highdicom is imported as the service starts: what its import leaves behind refers to whoever caused it, and a request
+would stay in memory with its film.
+"""
 
 import threading
 
 from cxr_core.dicom_io.header import HeaderReader
 from cxr_core.dicom_io.result_writer import describe_result
-from cxr_core.dicom_io.results import build_objects
+from cxr_core.dicom_io.results import build_objects, encode_object
 from cxr_core.reading.results import Examination, Reading
 
 
@@ -23,4 +27,4 @@ class ReportMaker:
             with HeaderReader() as headers:
                 header = headers.read(data)
             (report,) = build_objects(describe_result(examination, reading), header, ["sr"])
-            return report.content
+            return encode_object(report)
