@@ -95,4 +95,5 @@ class Spool:
 
 
 def _read_reference(content: bytes) -> ObjectReference:
-    return ObjectReference.of_dataset(dcmread(BytesIO(content), stop_before_pixels=True))
+    named = ["StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID"]
+    return ObjectReference.of_dataset(dcmread(BytesIO(content), specific_tags=named))
