@@ -15,7 +15,7 @@ SERIES_NUMBER = 9103
 
 def build_pdf_document(origin: ResultOrigin) -> SOPClass:
     """The report of a film's reading as PDF within a DICOM object."""
-    pdf = render_pdf_report(origin.report)
+    pdf = render_pdf_report(origin.report, picture=origin.picture)
     source = origin.source
     document = SOPClass(
         study_instance_uid=source.StudyInstanceUID,

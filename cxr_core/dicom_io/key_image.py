@@ -18,7 +18,7 @@ from cxr_core.reading.cardiothoracic.overlay import draw_measurement
 from cxr_core.reading.cardiothoracic.ratio import describe_ratio
 from cxr_core.reading.report.colormap import overlay_heatmap
 from cxr_core.reading.report.fonts import BOLD, REGULAR, find_fonts
-from cxr_core.reading.report.pictures import resize_film, shrink_placement, to_grey
+from cxr_core.reading.report.pictures import resize_film, shrink_placement
 from cxr_core.reading.report.report import Report
 from cxr_core.reading.results import FindingReading
 
@@ -38,24 +38,27 @@ def build_key_images(origin: ResultOrigin, with_heatmaps: bool = False) -> list[
     images = []
     for number, finding in enumerate(findings, start=1):
         own = {"sop_instance_uid": UID(), "instance_number": number}
-        picture = burn_in(draw_picture(report, finding), write_lines(report, finding))
+        picture = burn_in(draw_picture(origin, finding), write_lines(report, finding))
         images.append(_build_image(origin, picture, arguments | own))
     return images
 
 
-def draw_picture(report: Report, finding: FindingReading | None) -> np.ndarray:
+def draw_picture(origin: ResultOrigin, finding: FindingReading | None) -> np.ndarray:
     """The film as (h, w, 3) uint8 sRGB, with outlines and diameters; finding: whose heatmap is laid over it first."""
-    film, segmentation = report.film, report.examination.segmentation
+    report, film = origin.report, origin.report.film
     assert film is not None, "a film that was read has pixels"
-    pixels = resize_film(film.pixels)
-    picture = to_grey(pixels)
-    if finding is not None and finding.attribution is not None:
-        attribution = finding.attribution
-        heat = shrink_placement(attribution.placement, pixels.shape).map_to_film(attribution.cells)
-        picture = overlay_heatmap(pixels, heat, attribution.scale)
-    if segmentation is not None and report.reading.measurements:
-        return draw_measurement(picture, film.shape, segmentation, report.reading.measurements[0])
-    return cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB) if picture.ndim == 2 else picture
+    if finding is None or finding.attribution is None:
+        picture = origin.picture.pixels
+        if picture.ndim == 2:  # without outlines, and perhaps small
+            picture = cv2.cvtColor(resize_film(picture), cv2.COLOR_GRAY2RGB)
+        return picture
+    pixels, attribution = resize_film(film.pixels), finding.attribution
+    heat = shrink_placement(attribution.placement, pixels.shape).map_to_film(attribution.cells)
+    picture = overlay_heatmap(pixels, heat, attribution.scale)
+    segmentation = report.examination.segmentation
+    if segmentation is None or not report.reading.measurements:
+        return picture
+    return draw_measurement(picture, film.shape, segmentation, report.reading.measurements[0])
 
 
 def burn_in(picture: np.ndarray, lines: Sequence[str]) -> np.ndarray:

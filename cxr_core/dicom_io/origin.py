@@ -1,6 +1,7 @@
 """What every object of one film has in common: the film that it is about, and the program that made it."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from highdicom import UID
@@ -11,6 +12,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from cxr_core.dicom_io.codes import describe_scheme
 from cxr_core.dicom_io.header import FilmHeader
 from cxr_core.dicom_io.stored_grid import StoredGrid
+from cxr_core.reading.report.pictures import EmbeddedPicture, draw_film
 from cxr_core.reading.report.report import Report
 
 MAKER = "Silhouette"
@@ -32,6 +34,13 @@ class ResultOrigin:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "source", self.header.to_dataset())
+
+    @cached_property
+    def picture(self) -> EmbeddedPicture:
+        """The film with outlines and diameters, which report and key image share."""
+        picture = draw_film(self.report)
+        assert picture is not None, "a film that was read has pixels"
+        return picture
 
     @property
     def is_known_upright(self) -> bool:

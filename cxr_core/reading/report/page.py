@@ -70,11 +70,14 @@ class ReportPage:
 
 
 def build_page(
-    report: Report, prior: Report | None = None, with_appendix: bool = True
+    report: Report,
+    prior: Report | None = None,
+    with_appendix: bool = True,
+    picture: EmbeddedPicture | None = None,
 ) -> ReportPage:
     """The page of a report. prior: an earlier film of the same patient to compare with.
 
-    with_appendix: its heatmaps take longer to draw than all else.
+    with_appendix: its heatmaps take longer to draw than all else.  picture: of the film, where it is drawn already.
     """
     reading = report.reading
     title = "Chest radiograph report"
@@ -93,7 +96,7 @@ def build_page(
         findings=tuple(_build_rows(reading, prior, limitations)),
         findings_note=_write_findings_note(reading),
         has_prior=prior is not None,
-        pictures=tuple(_draw_pictures(report, prior)),
+        pictures=tuple(_draw_pictures(report, prior, picture)),
         ratio=build_ratio_section(reading, prior.reading if prior else None, limitations),
         limitations=limitations,
         not_assessed=_write_not_assessed(reading),
@@ -218,9 +221,15 @@ def _write_findings_note(reading: Reading) -> str:
     return f"Decision: {decision}. {LEGEND}"
 
 
-def _draw_pictures(report: Report, prior: Report | None) -> Iterator[EmbeddedPicture]:
-    for each, prefix in ((prior, "Prior film. "), (report, "Current film. " if prior else "")):
-        picture = draw_film(each) if each is not None else None
+def _draw_pictures(
+    report: Report, prior: Report | None, drawn: EmbeddedPicture | None
+) -> Iterator[EmbeddedPicture]:
+    of_prior = draw_film(prior) if prior else None
+    of_current = drawn or draw_film(report)
+    for picture, prefix in (
+        (of_prior, "Prior film. "),
+        (of_current, "Current film. " if prior else ""),
+    ):
         if picture is not None:
             yield replace(picture, caption=f"{prefix}{picture.caption}.")
 

@@ -29,12 +29,18 @@ SUSPECTED = (184, 65, 11)  # palette.DECISION_COLOURS["light"]["present"]
 MM_PER_POINT = 25.4 / 72
 
 
-def render_pdf_report(report: Report, prior: Report | None = None, appendix: bool = False) -> bytes:
+def render_pdf_report(
+    report: Report,
+    prior: Report | None = None,
+    appendix: bool = False,
+    picture: EmbeddedPicture | None = None,
+) -> bytes:
     """The report as a PDF file; the same bytes for the same report.
 
     prior: an earlier film of the same patient to compare with.  appendix: whether the appendix is printed too.
+    picture: what `draw_film` has made of the report already.
     """
-    page = build_page(report, prior, with_appendix=appendix)
+    page = build_page(report, prior, with_appendix=appendix, picture=picture)
     pdf = _write_page(page, report, has_whole_font=False)
     if pdf.lacks_glyphs:
         pdf = _write_page(page, report, has_whole_font=True)

@@ -62,7 +62,7 @@ def name_film(report: Report) -> str:
 
 def to_grey(pixels: np.ndarray) -> np.ndarray:
     """Pixels (H, W) in [0, 1] as uint8."""
-    return np.asarray(np.rint(pixels * 255).clip(0, 255).astype(np.uint8))
+    return cv2.convertScaleAbs(pixels, alpha=255)
 
 
 def shrink_film(pixels: np.ndarray) -> np.ndarray:
