@@ -2,9 +2,6 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cxr_core.__main__ import main as read_command
 from cxr_core.data.registry import find_dataset, list_damaged_folders, list_datasets
 from cxr_core.evaluation.bootstrap.bootstrap import RAISED_BY_CHANCE
 from cxr_core.evaluation.store.catalogue import list_records
@@ -22,8 +20,9 @@ from cxr_core.models.registry.pointers import read_history
 from cxr_core.models.registry.registry import find_active_version
 from cxr_core.promotion.gate.verdict import read_verdict
 from tests.old_site import copy_old_site
+from train.evaluate import main as evaluate_command
+from train.fit import main as fit_command
 
-ROOT = Path(__file__).parents[1]
 RUN_TIME = {"made", "software"}  # entries of metrics.json that tell when and by which version
 
 
@@ -41,21 +40,6 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the old site whose paths lead to the copy, with its workspace as the present one."""
     monkeypatch.setenv("CXR_WORKSPACE", str(copy_old_site(tmp_path / "site")))
     return tmp_path / "site"
-
-
-def command(*words: str) -> str:
-    """What a command prints, once it has ended well."""
-    done = subprocess.run(
-        [sys.executable, "-m", *words],
-        cwd=ROOT,
-        env=os.environ,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=250,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
 
 
 def test_the_dataset_is_registered(site: Path) -> None:
@@ -89,12 +73,13 @@ def test_both_evaluations_are_in_the_catalogue(site: Path) -> None:
 
 
 @pytest.mark.process
-def test_the_model_reads_a_film(site: Path, tmp_path: Path) -> None:
+def test_the_model_reads_a_film(
+    site: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pixels = np.rint(draw_phantom(PhantomSpec()).pixels * 255).astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / "film.png")
-    line = json.loads(
-        command("cxr_core", "read", "--json", "--age", "3", str(tmp_path / "film.png"))
-    )
+    assert read_command(["read", "--json", "--age", "3", str(tmp_path / "film.png")]) == 0
+    line = json.loads(capsys.readouterr().out)
     assert "tiny" in {finding["model"] for finding in line["findings"]}
 
 
@@ -104,7 +89,7 @@ def test_evaluating_the_finished_run_again_gives_the_same_figures(site: Path) ->
     before = json.loads((run / "evaluation/metrics.json").read_text(encoding="utf-8"))
     with (run / "evaluation/predictions.csv").open(encoding="utf-8") as file:
         logits_before = [row["logit"] for row in csv.DictReader(file)]
-    command("train.evaluate", str(run), "--data", "films", "--out", str(site / "again"))
+    assert evaluate_command([str(run), "--data", "films", "--out", str(site / "again")]) == 0
     after = json.loads((site / "again/metrics.json").read_text(encoding="utf-8"))
     # Which version 0.1 did not record.
     assert after["data"].pop("population")["outside"] == {}
@@ -126,7 +111,7 @@ def test_evaluating_the_finished_run_again_gives_the_same_figures(site: Path) ->
 @pytest.mark.process
 def test_the_stopped_run_goes_on_from_its_checkpoint(site: Path) -> None:
     run = site / "workspace/runs/stopped"
-    command("train.fit", "--resume", str(run))
+    assert fit_command(["--resume", str(run)]) == 0
     assert (run / "model/card.json").is_file()
     events = [json.loads(line) for line in (run / "progress.jsonl").read_text().splitlines()]
     (resumed,) = [event for event in events if event["event"] == "resumed"]

@@ -154,9 +154,7 @@ def test_charts_filter_one_another_and_a_selection_is_saved(
     page.get_by_role("button", name="split test").click()
     expect(page.get_by_text("30 films of 30 patients")).to_be_visible()
     # Streamlit asks below the page's path for its settings first, which the console of `page` would show as an error.
-    browser = page.context.browser
-    assert browser is not None
-    other = browser.new_page()
+    other = page.context.new_page()
     other.goto(address)
     expect(other.get_by_text("5 films of 5 patients")).to_be_visible(timeout=60_000)
     other.close()

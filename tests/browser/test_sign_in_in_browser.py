@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.access.provider import serve_locked_app
 from tests.service.clients import draw_film
@@ -30,22 +30,6 @@ def address(folder: Path) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture
-def window(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser in which nobody has signed in. The provider's page wants a style sheet from elsewhere: it gets none."""
-    context = browser.new_context(viewport={"width": 1400, "height": 900})
-
-    def keep_on_this_computer(route: Route) -> None:
-        if route.request.url.startswith("http://localhost"):
-            route.continue_()
-        else:
-            route.abort()
-
-    context.route("**/*", keep_on_this_computer)
-    yield context
-    context.close()
-
-
 def sign_in(page: Page, address: str, person: str, provider: str = "hospital") -> None:
     page.goto(address)
     page.get_by_role("button", name=f"Sign in with {provider}").click()
@@ -63,8 +47,8 @@ def recorded(folder: Path) -> list[tuple[str, str, str]]:
     return [(e["who"], e["action"], e["outcome"]) for e in map(json.loads, lines)]
 
 
-def test_nobody_sees_a_page_before_signing_in(window: BrowserContext, address: str) -> None:
-    page = window.new_page()
+def test_nobody_sees_a_page_before_signing_in(context: BrowserContext, address: str) -> None:
+    page = context.new_page()
     for path in ("", "/train", "/models", "/read"):
         page.goto(address + path)
         expect(page.get_by_role("button", name="Sign in with hospital")).to_be_visible()
@@ -74,9 +58,9 @@ def test_nobody_sees_a_page_before_signing_in(window: BrowserContext, address: s
 
 
 def test_a_reader_reads_and_sees_no_laboratory(
-    window: BrowserContext, address: str, folder: Path
+    context: BrowserContext, address: str, folder: Path
 ) -> None:
-    page = window.new_page()
+    page = context.new_page()
     sign_in(page, address, "sub-reader")
     expect(page.get_by_text("Rita Reader, reader")).to_be_visible()
     file = {"name": "own.png", "mimeType": "image/png", "buffer": draw_film(3)}
@@ -95,9 +79,9 @@ def test_a_reader_reads_and_sees_no_laboratory(
 
 
 def test_a_researcher_sees_versions_and_an_admin_changes_them(
-    browser: Browser, window: BrowserContext, address: str, folder: Path
+    browser: Browser, context: BrowserContext, address: str, folder: Path
 ) -> None:
-    page = window.new_page()
+    page = context.new_page()
     sign_in(page, address, "sub-researcher")
     expect(page.get_by_text("Rob Researcher, researcher")).to_be_visible()
     page.goto(f"{address}/models?model=tiny")
@@ -105,7 +89,6 @@ def test_a_researcher_sees_versions_and_an_admin_changes_them(
     expect(page.get_by_role("button", name="Roll back to 1.0.0")).to_have_count(0)
     assert menu(page) >= {"Read", "Data", "Train", "Evaluate", "Models", "Site"}
     with browser.new_context() as other:
-        other.route(lambda url: "localhost" not in url, lambda route: route.abort())
         page = other.new_page()
         sign_in(page, address, "sub-admin")
         expect(page.get_by_text("Ada Admin, admin")).to_be_visible()
@@ -116,9 +99,9 @@ def test_a_researcher_sees_versions_and_an_admin_changes_them(
 
 
 def test_somebody_without_a_role_is_told_whom_to_ask(
-    window: BrowserContext, address: str, folder: Path
+    context: BrowserContext, address: str, folder: Path
 ) -> None:
-    page = window.new_page()
+    page = context.new_page()
     sign_in(page, address, "sub-janitor")
     expect(page.get_by_text("you have no role here. Ask whoever manages sign-in")).to_be_visible()
     page.goto(f"{address}/models")
@@ -127,8 +110,10 @@ def test_somebody_without_a_role_is_told_whom_to_ask(
     assert ("sub-janitor", "sign-in", "refused") in recorded(folder)
 
 
-def test_an_expired_token_opens_nothing(window: BrowserContext, address: str, folder: Path) -> None:
-    page = window.new_page()
+def test_an_expired_token_opens_nothing(
+    context: BrowserContext, address: str, folder: Path
+) -> None:
+    page = context.new_page()
     sign_in(page, address, "sub-admin", "short")
     ended = page.get_by_text("Your sign-in has ended.")
     expect(ended.or_(page.get_by_text("Ada Admin, admin"))).to_be_visible()
@@ -140,9 +125,9 @@ def test_an_expired_token_opens_nothing(window: BrowserContext, address: str, fo
 
 
 def test_signing_out_ends_it_in_every_tab(
-    window: BrowserContext, address: str, folder: Path
+    context: BrowserContext, address: str, folder: Path
 ) -> None:
-    page, other = window.new_page(), window.new_page()
+    page, other = context.new_page(), context.new_page()
     sign_in(page, address, "sub-reader")
     expect(page.get_by_text("Rita Reader, reader")).to_be_visible()
     other.goto(address)
