@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import httpx
@@ -14,12 +15,15 @@ import pytest
 
 from cxr_core.errors import Cancelled
 from cxr_core.jobs import actions, commands, files, status
+from cxr_core.jobs.job import TrainingRequest
 from cxr_core.jobs.records import ScoringRequest
 from cxr_core.scale import ray_job
 from cxr_core.training.runs import run_files
 from tests.jobs.job_control import kill, process_of, until
+from tests.lit_films import lit_films
 from tests.pacs.orthanc import find_free_ports
 from tests.scale.scoring.bench import draw_films, read_rows
+from tests.tiny import TINY_RECIPE
 from train.verbs.ray_job import RECORD, main
 
 pytestmark = pytest.mark.process
@@ -102,6 +106,25 @@ def test_a_stop_reaches_the_job_on_the_cluster(head, tmp_path, workspace, monkey
     now = wait_until(job.id, lambda now: not now.active, "it has ended")
     assert (now.state, "was stopped on the cluster" in now.sentence) == ("stopped", True)
     assert 0 < len(read_rows(job.folder / "scores")) < 40
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_a_run_of_the_page_goes_on_after_it_was_stopped_on_the_cluster(
+    head, tmp_path, workspace, monkeypatch
+):
+    monkeypatch.setenv(commands.JOBS_ON, head)
+    data = lit_films(tmp_path / "films", train=24, test=4)
+    recipe = replace(TINY_RECIPE, epochs=40)
+    request = TrainingRequest(recipe=recipe, data=(str(data),), token="one", device="cpu")
+    job = actions.submit_training(request)
+    wait_until(job.id, lambda now: now.progress.done > 0, "an epoch has ended")
+    actions.stop_job(job.id)
+    assert wait_until(job.id, lambda now: not now.active, "it has stopped").state == "stopped"
+    actions.submit_again(job.id)
+    now = wait_until(job.id, lambda now: not now.active, "it has ended")
+    assert now.state == "finished", now.sentence
+    assert (job.folder / run_files.MODEL / "card.json").is_file()
 
 
 def wait_until(job: str, condition, what: str):
