@@ -99,6 +99,7 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE UNIQUE INDEX cases_in_order ON cases (project, position);
     CREATE INDEX cases_open ON cases (project, position) WHERE missing > 0;
+    CREATE INDEX cases_done ON cases (project, position) WHERE missing = 0;
     CREATE INDEX cases_disputed ON cases (project) WHERE disputed;
     CREATE TABLE assignments (             -- films that a reader has open, so that another gets the next one
         film INTEGER NOT NULL REFERENCES films (id) ON DELETE CASCADE,
