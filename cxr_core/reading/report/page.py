@@ -222,16 +222,15 @@ def _write_findings_note(reading: Reading) -> str:
 
 
 def _draw_pictures(
-    report: Report, prior: Report | None, drawn: EmbeddedPicture | None
+    report: Report, prior: Report | None, picture: EmbeddedPicture | None
 ) -> Iterator[EmbeddedPicture]:
-    of_prior = draw_film(prior) if prior else None
-    of_current = drawn or draw_film(report)
-    for picture, prefix in (
-        (of_prior, "Prior film. "),
-        (of_current, "Current film. " if prior else ""),
-    ):
-        if picture is not None:
-            yield replace(picture, caption=f"{prefix}{picture.caption}.")
+    """The films of the report. picture: of the current one, where it is there already."""
+    pictures = [(picture or draw_film(report), "Current film. " if prior else "")]
+    if prior is not None:
+        pictures.insert(0, (draw_film(prior), "Prior film. "))
+    for each, prefix in pictures:
+        if each is not None:
+            yield replace(each, caption=f"{prefix}{each.caption}.")
 
 
 def _write_not_assessed(reading: Reading) -> str:
