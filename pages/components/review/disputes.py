@@ -56,7 +56,7 @@ def _show_dispute(
         st.markdown(f"**Reader {number}:** {NAMES[verdict.answer].lower()}{comment}")
     key = f"settle-{dispute.film}-{dispute.finding}"
     with st.container(border=True, gap="xsmall"):
-        st.markdown("Your answer counts.")
+        st.markdown("Your answer settles this case.")
         with st.container(horizontal=True, gap="xsmall"):
             for answer, shortcut in zip(ANSWERS, KEYS, strict=True):
                 st.button(
