@@ -24,7 +24,7 @@ from cxr_core.dicom_io.pacs.settings import (
     DimseSettings,
     PacsSettings,
 )
-from cxr_core.dicom_io.results import build_objects
+from cxr_core.dicom_io.results import build_objects, encode_object
 from cxr_core.errors import ArchiveError, ArchiveRefused, ArchiveUnreachable
 from cxr_core.film.decoding.dicom import decode_dicom
 from tests.dicom_io.bench import draw_film_pixels, examine, header_of, report_of
@@ -163,11 +163,11 @@ def test_results_are_in_the_film_s_study_with_the_numbers_of_the_json(archive, f
     data = make_film(pixels=draw_film_pixels())
     report = report_of(examine(data))
     objects = build_objects(report, header_of(data), ("sr", "image", "pdf"))
-    references = [each.reference for each in objects]
+    references = [ObjectReference.of_dataset(each) for each in objects]
     assert archive.find_missing(references) == tuple(references)
-    archive.send([each.content for each in objects])
+    archive.send([encode_object(each) for each in objects])
     assert archive.find_missing(references) == ()
-    archive.send([each.content for each in objects])  # once more changes nothing
+    archive.send([encode_object(each) for each in objects])  # once more changes nothing
     found = filled.find(STUDY)
     assert {kind: len(uids) for kind, uids in found.items()} == {
         "DX": 2,
