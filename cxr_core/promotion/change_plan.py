@@ -63,7 +63,7 @@ VERSIONS: Sequence[PlanVersion] = (
     PlanVersion(
         number=3,
         date="2026-11-30",
-        rules="9646ac03ff23",
+        rules="aeab21eb37e0",
         what="resolution and file format: beyond the limit, no more films may move than with a model to be replaced",
     ),
 )

@@ -82,8 +82,8 @@ CLASSIFIER_RULES: Sequence[Rule] = (
     ),
     Rule(
         name=RESOLUTION,
-        passes=f"at most {_percent(LIMITS.moving_films)} of the films move by more than {LIMITS.movement:g} in "
-        "log-odds between copies of other sizes and formats, or no more than with each model that would be replaced",
+        passes=f"at most {_percent(LIMITS.moving_films)} of films move by more than {LIMITS.movement:g} in log-odds "
+        "between copies, or no more than with each model in use",
         too_few=TOO_FEW_REPORTED,
         checks=(RESOLUTION,),
     ),
