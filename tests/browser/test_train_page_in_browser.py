@@ -24,7 +24,7 @@ from tests.jobs.job_control import end_all, process_of, step_of, until
 from tests.lit_films import lit_films
 from train.prepare import main as prepare
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 MODEL = "pneumonia-children"
 EPOCHS, SIDE = 30, 64

@@ -42,7 +42,7 @@ from tests.jobs.job_control import until
 from tests.tiny import tiny_card, tiny_model
 from train.publish import main
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(900)]
 
 KEY = "pneumonia"
 RECIPE = Recipe(
