@@ -7,7 +7,6 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.filebase import DicomBytesIO
 
-from cxr_core.dicom_io.header import HeaderReader
 from cxr_core.dicom_io.node import film_reading
 from cxr_core.dicom_io.node.film_queue import READ_ALONE_FROM, FilmQueue, QueuedFilm, State
 from cxr_core.dicom_io.node.film_reading import FilmReading
@@ -37,25 +36,18 @@ class Bench:
         self.readings: list[Reading] = []
         self.kinds: tuple[str, ...] = ("sr",)
         self.priors = PriorFilms(self.archive)
-        self.headers = HeaderReader()
         self.reading = self._make_reading(None)
 
     def _make_reading(self, priors: PriorFilms | None) -> FilmReading:
-        return FilmReading(
-            self.queue,
-            self.spool,
-            self.kinds,
-            priors,
-            lambda _, data: self.headers.read(data),
-            self.readings.append,
-        )
+        return FilmReading(self.queue, self.spool, self.kinds, priors, self.readings.append)
 
     def close(self) -> None:
-        self.headers.close()
+        self.reading.close()
         self.priors.close()
         self.queue.close()
 
     def compare_with_priors(self) -> None:
+        self.reading.close()
         self.reading = self._make_reading(self.priors)
 
     def add(self, data: bytes) -> str:

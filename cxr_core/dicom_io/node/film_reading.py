@@ -15,7 +15,7 @@ from functools import partial
 
 from cxr_core.access.audit import record_reading
 from cxr_core.decisions import DEFAULT_DECISION
-from cxr_core.dicom_io.header import FilmHeader
+from cxr_core.dicom_io.header import FilmHeader, HeaderReader
 from cxr_core.dicom_io.node.film_queue import FilmQueue, QueuedFilm, State
 from cxr_core.dicom_io.node.priors import FilmExaminer, PriorFilms
 from cxr_core.dicom_io.node.spool import Spool
@@ -48,16 +48,19 @@ class FilmReading:
         spool: Spool,
         kinds: tuple[str, ...],
         priors: PriorFilms | None,
-        read_header: Callable[[str, bytes], FilmHeader],
         on_reading: Callable[[Reading], None],
     ):
         """kinds: of objects that are made.  priors: None looks for none.
 
-        read_header: of a film, by its name and bytes.  on_reading: is told every reading, once its results are on disk.
+        on_reading: is told every reading, once its results are on disk.
         """
         self._queue, self._spool, self._kinds = queue, spool, kinds
         self._priors, self._on_reading = priors, on_reading
-        self._read_header = read_header
+        self._headers = HeaderReader()
+
+    def close(self) -> None:
+        """End the process that reads headers."""
+        self._headers.close()
 
     def read_ready(
         self,
@@ -138,7 +141,7 @@ class FilmReading:
             self._set_aside(film, examination)
             return examination, reading
         try:
-            header = self._read_header(film.name, data)
+            header = self._headers.read(data)
             reading = self._compare_with_prior(header, reading, reader)
             objects = build_objects(describe_result(examination, reading), header, self._kinds)
         except FilmRefused as refusal:

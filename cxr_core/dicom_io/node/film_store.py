@@ -2,7 +2,6 @@
 
 import hashlib
 import threading
-from collections import OrderedDict
 from dataclasses import replace
 
 from pydicom.uid import (
@@ -14,7 +13,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from cxr_core.dicom_io.header import FilmHeader, HeaderReader
+from cxr_core.dicom_io.header import HeaderReader
 from cxr_core.dicom_io.node.film_queue import Arrival, FilmQueue, State
 from cxr_core.dicom_io.node.spool import Spool
 from cxr_core.dicom_io.pacs.settings import NodeSettings
@@ -35,7 +34,6 @@ FILM_CLASSES = frozenset(
     ]
 )
 NO_FILM_CLASS = "no_film_class"  # the reason for which an image is passed over
-MOST_HEADERS = 256  # that wait in memory for their films to be read
 
 
 class FilmStore:
@@ -46,7 +44,6 @@ class FilmStore:
         self._max_bytes = settings.max_film_mb << 20
         self._max_spool_bytes = settings.max_spool_mb << 20
         self._headers, self._lock = HeaderReader(), threading.Lock()
-        self._read: OrderedDict[str, FilmHeader] = OrderedDict()
 
     def close(self) -> None:
         """End the process that reads headers."""
@@ -75,31 +72,19 @@ class FilmStore:
             if not self._has_room(len(data)):
                 return OUT_OF_RESOURCES
             self._spool.write_film(arrival.name, data)
-            self._queue.add(replace(arrival, study_uid=self._find_study(arrival.name, data)))
+            self._queue.add(replace(arrival, study_uid=self._find_study(data)))
         except (OSError, NodeError):  # a full disk above all; the sender keeps the film
             return OUT_OF_RESOURCES
         return SUCCESS
-
-    def read_header(self, name: str, data: bytes) -> FilmHeader:
-        """The header of a film, by the name of its files; once, as the film came, where it is still in memory.
-
-        Raises FilmRefused for a film that no result can belong to.
-        """
-        with self._lock:
-            return self._read.pop(name, None) or self._headers.read(data)
 
     def _has_room(self, size: int) -> bool:
         is_free = self._spool.measure_free_bytes() >= size + RESERVE_BYTES
         return is_free and self._queue.count_bytes() + size <= self._max_spool_bytes
 
-    def _find_study(self, name: str, data: bytes) -> str:
+    def _find_study(self, data: bytes) -> str:
         """The film's study; empty where the header does not say, which the reading will find too."""
         with self._lock:
             try:
-                header = self._headers.read(data)
+                return self._headers.read(data).texts["StudyInstanceUID"]
             except FilmRefused:
                 return ""
-            self._read[name] = header
-            if len(self._read) > MOST_HEADERS:
-                self._read.popitem(last=False)
-            return header.texts["StudyInstanceUID"]

@@ -85,8 +85,8 @@ class _Node:
         self._reading_wanted, self._sending_wanted = threading.Event(), threading.Event()
         self._watcher = Watcher()
         self._forget_at = 0.0
-        self._store = stack.enter_context(closing(FilmStore(settings, queue, spool)))
-        self._receiver = NodeReceiver(settings, self._store, self._reading_wanted.set)
+        store = stack.enter_context(closing(FilmStore(settings, queue, spool)))
+        self._receiver = NodeReceiver(settings, store, self._reading_wanted.set)
 
     def work(self, results: Archive, priors: Archive | None, on_ready: Callable[[], None]) -> None:
         """Receive, read and send. results: where results go.  priors: where priors come from."""
@@ -94,13 +94,12 @@ class _Node:
         prior_films = None
         if priors is not None:
             prior_films = self._stack.enter_context(closing(PriorFilms(priors)))
-        reading = FilmReading(
-            self._queue,
-            self._spool,
-            self._settings.objects,
-            prior_films,
-            self._store.read_header,
-            self._count,
+        reading = self._stack.enter_context(
+            closing(
+                FilmReading(
+                    self._queue, self._spool, self._settings.objects, prior_films, self._count
+                )
+            )
         )
         self._receiver.start()
         self._stack.callback(self._receiver.stop)

@@ -95,5 +95,4 @@ class Spool:
 
 
 def _read_reference(content: bytes) -> ObjectReference:
-    named = ["StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID"]
-    return ObjectReference.of_dataset(dcmread(BytesIO(content), specific_tags=named))
+    return ObjectReference.of_dataset(dcmread(BytesIO(content), stop_before_pixels=True))
