@@ -221,7 +221,7 @@ def list_queue(
             f"{_CASE} WHERE c.project = ? AND c.position > ? {open_only} ORDER BY c.position LIMIT ?",
             (project.id, -1 if after is None else after, count + 1),
         ).fetchall()
-        # Each from an index of its own, in a third of the time that all cases take.
+        # Two counts from indexes are quicker than a look at every case, while most cases are open.
         total, done = (
             store.execute(
                 f"SELECT COUNT(*) FROM cases WHERE project = ? AND position IS NOT NULL {which}",
