@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from torch.distributed.run import get_args_parser
 
 from cxr_core.models.registry.registry import list_classifiers
 from tests.test_readme import blocks, help_of
@@ -53,7 +54,7 @@ def test_torchrun_leaves_the_options_of_a_run_alone() -> None:
 
 
 def test_options_of_torchrun_exist() -> None:
-    told = help_of("torch.distributed.run")
+    told = get_args_parser().format_help()
     for line in [line for line in LINES if "torchrun" in line]:
         words = shlex.split(line)
         for flag in [word for word in words[: words.index("-m")] if word.startswith("--")]:
