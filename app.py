@@ -52,9 +52,6 @@ def show_page() -> None:
         door.show_account()
         st.sidebar.caption(NOT_A_DEVICE)  # also on a page that failed
 
-    # Last, so that the page is on the screen before the models are loaded.
-    cache.start_warm_up()
-
 
 def list_pages() -> dict[str, list[st.Page]]:
     """The pages by heading. One whose role is missing is not in the menu, and says so when it is opened."""

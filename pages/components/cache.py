@@ -1,7 +1,6 @@
 """What all browser tabs share: models, tables and background tasks. The only module that uses `st.cache_*`.
 
-No film, reading or heatmap is ever kept here. Torch is imported as the server starts. The models are loaded when the
-first film is read, or by the warm-up after the first paint, whichever comes first.
+No film, reading or heatmap is ever kept here. The models are loaded as the server starts.
 """
 
 from __future__ import annotations
@@ -10,8 +9,6 @@ import gc
 import logging
 import os
 import sys
-import threading
-import time
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -53,7 +50,6 @@ VIEWS_KEPT = 12  # findings of evaluations, over all films or one view's, with t
 RUNS_KEPT = 2000
 PROBLEMS_KEPT = 500  # answers whether a recipe suits some data
 WEIGHTS_CHECK_VALID_S = 300  # a hub that was out of reach may be back after that
-FIRST_PAINT_S = 2.0  # how long the warm-up leaves the processor to the browser
 
 log = logging.getLogger(__name__)
 
@@ -71,12 +67,26 @@ def load_reader() -> Reader:
 
 @st.cache_resource(show_spinner=False, max_entries=1)
 def _load_reader(models_fingerprint: str) -> Reader:
-    import_reader()
+    _import_reader()
     from cxr_core.reading.reader import Reader
 
     reader = Reader.installed(decoders=_upload_decoder())
     _exempt_from_garbage_collection()
     return reader
+
+
+def _import_reader() -> None:
+    """Start the decoders and import torch and timm, out of the reach of garbage collection.
+
+    The server does it before there are sessions, whose films must stay within that reach.
+    """
+    from cxr_core.workspace.openmp import let_idle_threads_sleep
+
+    let_idle_threads_sleep()
+    _upload_decoder()  # first, so that its processes start meanwhile
+    if "cxr_core.reading.reader" not in sys.modules:
+        with load_for_good():
+            import cxr_core.reading.reader  # noqa: F401
 
 
 def load_site_profile() -> SiteProfile | None:
@@ -102,21 +112,6 @@ def site_watcher() -> Watcher:
     from cxr_core.site.watching import Watcher
 
     return Watcher()
-
-
-def import_reader() -> None:
-    """Start the decoders and import torch and timm, which takes more than a second.
-
-    The server does it before it answers. Later there are sessions, whose films must stay within the reach of garbage
-    collection.
-    """
-    from cxr_core.workspace.openmp import let_idle_threads_sleep
-
-    let_idle_threads_sleep()
-    _upload_decoder()  # first, so that its processes start meanwhile
-    if "cxr_core.reading.reader" not in sys.modules:
-        with load_for_good():
-            import cxr_core.reading.reader  # noqa: F401
 
 
 def list_left_out() -> list[str]:
@@ -163,19 +158,6 @@ def kept_studies() -> KeptStudies:
 def leave_studies_at_end() -> EndingSession:
     """Make the server end a session whose tab has been closed, and keep its study for a reload. Once a session."""
     return streamlit_internals.current_session(kept_studies().leave)
-
-
-@st.cache_resource(show_spinner=False)
-def start_warm_up() -> threading.Thread:
-    """Load the models once in the background, so that the first film does not wait for them."""
-    thread = threading.Thread(target=_warm_up, name="warm-up", daemon=True)
-    thread.start()
-    return thread
-
-
-def _warm_up() -> None:
-    time.sleep(FIRST_PAINT_S)
-    warm_models()
 
 
 def warm_models() -> None:

@@ -9,8 +9,9 @@ import logging
 import os
 import re
 import sys
+import threading
+import time
 from collections.abc import AsyncIterator, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import streamlit as st
@@ -28,7 +29,7 @@ from cxr_core.workspace.log import write_log_line
 from cxr_core.workspace.malloc import erase_in_server_too, overwrite_freed_memory
 from pages.components import cache
 from pages.components.service.error_answers import answer_error
-from pages.components.service.routes import is_service_path, is_switched_on
+from pages.components.service.routes import is_service_path
 from pages.components.sign_in.person import find_page_actor
 from pages.components.sign_in.settings import check_address, load_sign_in
 from pages.components.streamlit_internals import has_user_cookie, keep_upload_answers
@@ -47,6 +48,7 @@ UPLOADS = "/_stcore/upload_file"
 REFUSED_PAGE = PlainTextResponse(REFUSAL, 403)
 REFUSED_UPLOAD = PlainTextResponse("Sign in before you send a file.\n", 401)
 BAD_SETTINGS = 2  # the exit status
+MODELS_WITHIN_S = 30.0
 
 # The one inline script of Streamlit's own page, by its hash; its style sheets are made while the page runs.
 INLINE_SCRIPT = "'sha256-THxz9J9+wf7rhwR2YkXJoSZ13UCmYyC+3lNDv2+8ugA='"
@@ -98,8 +100,8 @@ def server_middleware() -> list[Middleware]:
 async def prepare_server(app: st.App) -> AsyncIterator[dict[str, object]]:
     """While the server runs, no upload is lost or written to a temporary file, and memory of films is overwritten.
 
-    What reads films is imported before the first page is asked for: beside it, both would take longer. With the service
-    the models are loaded too, so that it is ready once it answers.
+    The server answers once the models are loaded, so that the first film is read as soon as any other. A model whose
+    own code does not end holds it up for MODELS_WITHIN_S at most.
     """
     use_actors_of(find_page_actor)
     keep_upload_answers()
@@ -107,12 +109,20 @@ async def prepare_server(app: st.App) -> AsyncIterator[dict[str, object]]:
     overwrite_freed_memory()
     loop = asyncio.get_running_loop()
     erase_in_server_too(loop.call_soon_threadsafe)
-    with ThreadPoolExecutor(1) as importer:  # its thread ends; one of the loop's own would stay
-        await loop.run_in_executor(importer, cache.import_reader)
-        if is_switched_on():
-            await loop.run_in_executor(importer, cache.warm_models)
+    await _load_models()
     yield {}
     erase_in_server_too(None)
+
+
+async def _load_models() -> None:
+    # Of its own, since one of the loop's would stay, and a daemon, so that the server can end meanwhile.
+    loader = threading.Thread(target=cache.warm_models, name="load models", daemon=True)
+    loader.start()
+    deadline = time.monotonic() + MODELS_WITHIN_S
+    while loader.is_alive() and time.monotonic() < deadline:
+        await asyncio.sleep(0.02)
+    if loader.is_alive():
+        log.warning("the models still load after %.0f s; the server answers", MODELS_WITHIN_S)
 
 
 def list_allowed_hosts() -> tuple[str, ...]:

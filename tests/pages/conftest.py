@@ -39,7 +39,6 @@ def app(reader: FakeReader, monkeypatch: pytest.MonkeyPatch, workspace: Path) ->
     monkeypatch.setattr(PagesManager, "uses_pages_directory", False)
     monkeypatch.setattr(app_test, "PagesManager", StartedPagesManager)
     monkeypatch.setattr(cache, "load_reader", lambda: reader)
-    monkeypatch.setattr(cache, "start_warm_up", lambda: None)
     monkeypatch.setattr(cache, "background_tasks", lambda: tasks)
     monkeypatch.setattr(cache, "find_devices", lambda: (CPU,))
     monkeypatch.setattr(cache, "check_initial_weights", lambda key, recipe: ("", ""))

@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import httpx
@@ -133,17 +135,34 @@ def test_an_address_that_is_served_on_purpose_is_answered(monkeypatch: pytest.Mo
     assert "0.0.0.0" not in list_allowed_hosts()
 
 
-def test_what_reads_films_is_imported_before_the_server_answers(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    steps = []
-    monkeypatch.setattr(cache, "import_reader", lambda: steps.append("imported"))
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Lets the server start, until it answers, without its lasting changes to this process."""
     monkeypatch.setattr(server, "overwrite_freed_memory", lambda: None)
     monkeypatch.setattr(server, "keep_upload_answers", lambda: None)
 
     async def start() -> None:
         async with prepare_server(st.App("app.py")):
-            steps.append("answers")
+            pass
 
-    asyncio.run(start())
-    assert steps == ["imported", "answers"]
+    return lambda: asyncio.run(start())
+
+
+def test_models_are_loaded_before_the_server_answers(
+    monkeypatch: pytest.MonkeyPatch, answer: Callable[[], None]
+) -> None:
+    loaded = []
+    monkeypatch.setattr(cache, "warm_models", lambda: loaded.append(time.sleep(0.2)))
+    answer()
+    assert loaded
+
+
+def test_a_server_answers_although_a_model_never_ends_loading(
+    monkeypatch: pytest.MonkeyPatch, answer: Callable[[], None]
+) -> None:
+    goes_on = threading.Event()
+    monkeypatch.setattr(cache, "warm_models", goes_on.wait)
+    monkeypatch.setattr(server, "MODELS_WITHIN_S", 0.1)
+    answer()
+    assert not goes_on.is_set()
+    goes_on.set()

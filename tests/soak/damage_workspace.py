@@ -266,14 +266,13 @@ def replaced(owner: Any, name: str, value: object) -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet_app() -> Iterator[None]:
-    """The app on the test bench: no scheduler is started, no model warmed up, no hub asked, nothing decoded apart."""
+    """The app on the test bench: no scheduler is started, no hub asked, nothing decoded apart."""
     with contextlib.ExitStack() as changes:
         for owner, name, value in (
             (launch, "CAN_LAUNCH", False),
             (manifest_scanner, "scan_component_manifests", list),
             (PagesManager, "uses_pages_directory", False),
             (app_test, "PagesManager", StartedPagesManager),
-            (cache, "start_warm_up", lambda: None),
             (cache, "check_initial_weights", lambda key, recipe: ("", "")),
             (prepare, "prepare_apart", prepare.prepare_here),
         ):
