@@ -115,16 +115,20 @@ def test_a_run_of_the_page_goes_on_after_it_was_stopped_on_the_cluster(
 ):
     monkeypatch.setenv(commands.JOBS_ON, head)
     data = lit_films(tmp_path / "films", train=24, test=4)
-    recipe = replace(TINY_RECIPE, epochs=40)
+    recipe = replace(TINY_RECIPE, epochs=150)
     request = TrainingRequest(recipe=recipe, data=(str(data),), token="one", device="cpu")
     job = actions.submit_training(request)
-    wait_until(job.id, lambda now: now.progress.done > 0, "an epoch has ended")
+    wait_until(job.id, lambda _: run_files.last_checkpoint_step(job.folder), "an epoch has ended")
     actions.stop_job(job.id)
-    assert wait_until(job.id, lambda now: not now.active, "it has stopped").state == "stopped"
-    actions.submit_again(job.id)
+    now = wait_until(job.id, lambda now: not now.active, "it has stopped")
+    assert now.state == "stopped", now.sentence
+    step = run_files.last_checkpoint_step(job.folder)
+    actions.resume_run(job.id)
     now = wait_until(job.id, lambda now: not now.active, "it has ended")
     assert now.state == "finished", now.sentence
     assert (job.folder / run_files.MODEL / "card.json").is_file()
+    resumed = f'"event": "resumed", "step": {step}'
+    assert resumed in (job.folder / run_files.RUN_PROGRESS).read_text()
 
 
 def wait_until(job: str, condition, what: str):
