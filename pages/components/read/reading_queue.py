@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 POLL_S = 1.0
+SLOWER_EVERY = 8  # readings ahead: who waits behind 40 is told after five seconds, not every second
 FILMS_A_TURN = 8  # of a large study, before the next one in the queue has its turn
 
 
@@ -35,8 +36,10 @@ class ReadingQueue:
 
     def wait_for(self, turn: "Turn") -> None:
         """Wait until a turn has a place."""
-        while not turn.has_place.wait(POLL_S):
-            turn.show_waiting(self._count_ahead(turn))
+        ahead = self._count_ahead(turn)
+        while not turn.has_place.wait(POLL_S * max(1.0, ahead / SLOWER_EVERY)):
+            ahead = self._count_ahead(turn)
+            turn.show_waiting(ahead)
 
     def leave(self, turn: "Turn") -> None:
         """Give up a turn's place in the queue."""
