@@ -147,7 +147,7 @@ class SessionSoak:
         if owners != {session}:
             wrong.append(f"films of sessions {sorted(owners)} are shown")
         if not tab.shows(film.picture) or not tab.shows(film.name):
-            wrong.append(f"{film.name} is not shown")
+            wrong.append(f"{film.name} is not shown, but {tab.alerts()}")
         tab.click("Clear this study")
         if tab.shows(film.name):
             wrong.append(f"{film.name} is shown after it was cleared")

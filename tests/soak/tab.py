@@ -89,6 +89,10 @@ class Tab:
         )
         self.run(WidgetState(id=button.id, trigger_value=True))
 
+    def alerts(self) -> list[str]:
+        """The page's errors, warnings and notices."""
+        return [each.alert.body for each in self.elements.values() if each.HasField("alert")]
+
     def contents(self) -> list[bytes]:
         """Everything that the page's elements hold, as it is sent."""
         return [element.SerializeToString() for element in self.elements.values()]
