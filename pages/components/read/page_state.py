@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # the first paint does without numpy
     from cxr_core.reading.results import Attribution, Examination, ModelOutput
 
 FILMS_WITH_FEATURES = 2  # films of which any heatmap can be made without reading them again
-PICTURE_BYTES = 24 << 20  # of a study's pictures for the viewer; a film beyond it is decoded again
+PICTURE_BYTES = 12 << 20  # of a study's pictures for the viewer; a film beyond it is decoded again
 BYTES_IN_MEMORY = 48 << 20  # of a study's files; of films beyond it a compressed copy is kept
 UNDO_S = 30.0  # how long removed films can be brought back; then they leave the memory
 
