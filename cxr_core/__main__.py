@@ -45,6 +45,7 @@ from cxr_core.site.profile_store import load_profile
 from cxr_core.site.watching import WAIT_S, Watcher
 from cxr_core.workspace.garbage_collection import load_for_good
 from cxr_core.workspace.log import log_task
+from cxr_core.workspace.malloc import keep_freed_memory
 from cxr_core.workspace.openmp import let_idle_threads_sleep
 from cxr_core.workspace.outside_files import parse_path, read_outside_file
 from cxr_core.workspace.paths import APP, printable, workspace
@@ -113,6 +114,7 @@ def _read_files(options: argparse.Namespace, files: list[Path]) -> int:
         results = stack.enter_context(_open_results(options))
         decoders.warm()  # its processes start while torch is imported, for which help texts need not wait
         let_idle_threads_sleep()
+        keep_freed_memory()
         with load_for_good():
             from cxr_core.reading.reader import Reader
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from cxr_core.decisions import DECISIONS, DEFAULT_DECISION
 from cxr_core.errors import SettingsError
+from cxr_core.workspace.malloc import keep_freed_memory
+from cxr_core.workspace.openmp import let_idle_threads_sleep
 from train.command_line.arguments import Parser, parse_name_or_path, parse_path_argument
 from train.command_line.command import command
 from train.command_line.progress import ProgressBar, report_progress, stop_on_signals
@@ -31,6 +33,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = _create_parser()
     given = parser.parse_args(arguments)
     stop = stop_on_signals()
+    let_idle_threads_sleep()
+    keep_freed_memory()
     from cxr_core.reading.read_options import parse_prevalence, spread_prevalence
     from cxr_core.scale.scoring.score import ScoringOptions, score_archive
     from cxr_core.scale.scoring.scoring_folder import describe_counts

@@ -11,6 +11,7 @@ from cxr_core.scale.scoring.columns import Row
 from cxr_core.scale.scoring.local_reader import RowMaker
 from cxr_core.scale.scoring.ray_decoder import DecodedFile
 from cxr_core.scale.scoring.scoring_folder import ScoringRecord, describe_scoring
+from cxr_core.workspace.malloc import keep_freed_memory
 
 
 class DecodedFilms(DecodePool):
@@ -39,6 +40,7 @@ class FilmScorer:
     def start(self) -> str:
         """Load the models. Returns a problem, or nothing: every node must read as the first one does."""
         record = self._record
+        keep_freed_memory()
         try:
             self._reader = Reader.installed(decoders=self._films)
             profile = SiteProfile(models=record.site_profile)
