@@ -17,6 +17,7 @@ from cxr_core.access.permission import require_role
 from cxr_core.data.checks.decision import Action
 from cxr_core.errors import DataError
 from cxr_core.workspace.child_process import (
+    PATIENCE_FOR_STATUS_S,
     ChildEnded,
     ChildProcess,
     describe_end,
@@ -101,7 +102,7 @@ def _pass_messages(child: ChildProcess, messages: queue.SimpleQueue[JsonObject |
         while True:
             messages.put(child.receive())
     except ChildEnded:
-        messages.put(child.end())
+        messages.put(child.end(PATIENCE_FOR_STATUS_S))
 
 
 def _explain_end(status: int) -> str:

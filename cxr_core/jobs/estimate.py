@@ -13,7 +13,12 @@ from cxr_core.jobs.job import TrainingRequest
 from cxr_core.presentation.wording import format_count, format_duration
 from cxr_core.training.engine.device import require_device
 from cxr_core.training.recipe.recipe_file import format_recipe
-from cxr_core.workspace.child_process import ChildEnded, ChildProcess, ChildTimedOut
+from cxr_core.workspace.child_process import (
+    PATIENCE_FOR_STATUS_S,
+    ChildEnded,
+    ChildProcess,
+    ChildTimedOut,
+)
 from cxr_core.workspace.json_files import JsonObject
 from cxr_core.workspace.json_record import JsonRecord
 from cxr_core.workspace.log import log_task
@@ -110,7 +115,7 @@ def _measure(
     except ChildEnded:
         pass
     finally:
-        status = child.end()
+        status = child.end(PATIENCE_FOR_STATUS_S)
     measured = Measurements.from_json(messages)
     if not reason and status != 0:
         reason = KILLED

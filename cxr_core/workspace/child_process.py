@@ -32,8 +32,10 @@ ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 MAX_MESSAGE_BYTES = 1 << 20
 PIPE_BYTES = 1 << 20  # which spares both sides of a film most of their waiting for one another
 POLL_S = 0.1
-# What a child gets to end by itself once its pipes are closed.
+# What a child gets to end by itself once its pipes are closed. Whoever asks why it has ended waits longer: on a busy
+# machine a process takes its time to end, and one that was killed for that would look as if somebody else had done it.
 PATIENCE_S = 0.5
+PATIENCE_FOR_STATUS_S = 5.0
 KILLED = -9
 CAN_LIMIT_COMPUTING_TIME = sys.platform != "win32"
 # With these a process ends by its own fault, or at a limit of its own. Any other signal was sent by somebody: by the
@@ -145,13 +147,13 @@ class ChildProcess:
         """Kill the child and everything that it has started."""
         _kill_tree(self._process)
 
-    def end(self) -> int:
+    def end(self, patience_s: float = PATIENCE_S) -> int:
         """Close the pipes, wait a moment for the child to end, kill it otherwise.
 
         Returns the exit status, -N after signal N. The pipes of a child that has been ended are closed.
         """
         self._finalizer.detach()
-        return _end_process(self._process)
+        return _end_process(self._process, patience_s)
 
     def _read_message(self) -> JsonObject:
         assert self._process.stdout is not None
@@ -327,14 +329,14 @@ def _kill_tree(process: subprocess.Popen[bytes]) -> None:
             descendant.kill()
 
 
-def _end_process(process: subprocess.Popen[bytes]) -> int:
+def _end_process(process: subprocess.Popen[bytes], patience_s: float = PATIENCE_S) -> int:
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             with contextlib.suppress(OSError):  # it died with a request half sent
                 pipe.close()
     try:
         # A child that has just died keeps its own signal as the exit status; one that hangs gets ours.
-        return process.wait(timeout=PATIENCE_S)
+        return process.wait(timeout=patience_s)
     except subprocess.TimeoutExpired:
         _kill_tree(process)
     try:

@@ -52,6 +52,13 @@ def hang(parent: ParentConnection, message: JsonObject) -> None:
     time.sleep(600)
 
 
+def end_slowly(parent: ParentConnection, message: JsonObject) -> None:
+    """As a process ends on a busy machine: nothing more is sent, and a while later it is gone."""
+    parent._answers.close()
+    time.sleep(2)
+    os._exit(int(str(message["status"])))
+
+
 def start_another(parent: ParentConnection, message: JsonObject) -> None:
     another = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     parent.send({"pid": another.pid})
@@ -80,6 +87,7 @@ ACTIONS = {
     "nonsense": nonsense,
     "cut": cut,
     "hang": hang,
+    "end slowly": end_slowly,
     "start another": start_another,
     "compute": compute,
     "allocate": allocate,

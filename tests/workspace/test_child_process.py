@@ -9,6 +9,7 @@ import pytest
 
 from cxr_core.errors import Cancelled
 from cxr_core.workspace.child_process import (
+    PATIENCE_FOR_STATUS_S,
     ChildEnded,
     ChildProcess,
     ChildTimedOut,
@@ -114,6 +115,13 @@ def test_a_child_that_hangs_is_killed_when_it_is_ended(child: ChildProcess) -> N
     child.receive()
     child.send({"do": "hang"})
     assert child.end() < 0
+
+
+def test_a_child_that_ends_slowly_keeps_its_status(child: ChildProcess) -> None:
+    child.send({"do": "end slowly", "status": 3})
+    with pytest.raises(ChildEnded):
+        child.receive()
+    assert child.end(PATIENCE_FOR_STATUS_S) == 3
 
 
 def test_the_error_output_can_be_kept() -> None:

@@ -21,6 +21,7 @@ from cxr_core.workspace.child_process import (
     CAN_LIMIT_COMPUTING_TIME,
     CLOCK_FACTOR,
     ONE_THREAD,
+    PATIENCE_FOR_STATUS_S,
     ChildEnded,
     ChildProcess,
     describe_end,
@@ -222,7 +223,7 @@ class WorkerPool:
     def _end_child(self, child: ChildProcess) -> int:
         with self._lock:
             self._children.discard(child)
-        return child.end()
+        return child.end(PATIENCE_FOR_STATUS_S)
 
 
 def _refuse_film(task: FilmTask, failures: Sequence[int]) -> FilmAnswer:

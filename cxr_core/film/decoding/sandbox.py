@@ -20,6 +20,8 @@ from cxr_core.workspace.child_process import (
     CAN_LIMIT_COMPUTING_TIME,
     CLOCK_FACTOR,
     ONE_THREAD,
+    PATIENCE_FOR_STATUS_S,
+    PATIENCE_S,
     ChildEnded,
     ChildProcess,
     ChildTimedOut,
@@ -104,7 +106,7 @@ class DecodeWorker:
             answer = _too_slow(self._time_limit)
             self._end()
         except (ChildEnded, ValueError, KeyError, TypeError):
-            answer = _explain_death(self._end(), self._time_limit)
+            answer = _explain_death(self._end(PATIENCE_FOR_STATUS_S), self._time_limit)
         finally:
             # A conversation that was interrupted (by Ctrl-C, say) cannot be resumed.
             if answer is None:
@@ -148,10 +150,10 @@ class DecodeWorker:
         child.receive_payload(pixels.data.cast("B"))
         return Radiograph.from_facts(answer["facts"], pixels)
 
-    def _end(self) -> int:
+    def _end(self, patience_s: float = PATIENCE_S) -> int:
         """End the process, if any; its exit status."""
         child, self._child = self._child, None
-        return 0 if child is None else child.end()
+        return 0 if child is None else child.end(patience_s)
 
 
 class DecodePool:
