@@ -148,7 +148,7 @@ class ChildProcess:
         _kill_tree(self._process)
 
     def end(self, patience_s: float = PATIENCE_S) -> int:
-        """Close the pipes, wait a moment for the child to end, kill it otherwise.
+        """Close the pipes, wait for the child to end, kill it after `patience_s` seconds.
 
         Returns the exit status, -N after signal N. The pipes of a child that has been ended are closed.
         """

@@ -161,7 +161,7 @@ def leave_studies_at_end() -> EndingSession:
 
 
 def warm_models() -> None:
-    """Load the models and read a drawing with them, unless that was done before."""
+    """Load the models and read a drawing with them."""
     try:
         load_reader().warm()
         _exempt_from_garbage_collection()

@@ -48,7 +48,7 @@ UPLOADS = "/_stcore/upload_file"
 REFUSED_PAGE = PlainTextResponse(REFUSAL, 403)
 REFUSED_UPLOAD = PlainTextResponse("Sign in before you send a file.\n", 401)
 BAD_SETTINGS = 2  # the exit status
-MODELS_WITHIN_S = 30.0
+MODELS_WITHIN_S = 30.0  # after which the server answers without them
 
 # The one inline script of Streamlit's own page, by its hash; its style sheets are made while the page runs.
 INLINE_SCRIPT = "'sha256-THxz9J9+wf7rhwR2YkXJoSZ13UCmYyC+3lNDv2+8ugA='"

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom, encode_png
 from pages.components import cache
-from pages.components.read.reading_queue import FILMS_A_TURN, ReadingQueue
+from pages.components.read.reading_queue import FILMS_A_TURN, ReadingQueue, Turn
 from tests.pages.app_bench import upload, visible_text
 
 
@@ -69,6 +69,23 @@ def test_they_are_read_in_the_order_in_which_they_came() -> None:
         thread.join(timeout=30)
     assert order == ["a", "b", "c"]
     assert {("a", 0), ("b", 1), ("c", 2)} <= set(told)
+
+
+def test_who_waits_behind_many_is_told_soon_and_then_less_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses: list[float] = []
+
+    def wait(pause_s: float) -> bool:
+        pauses.append(pause_s)
+        return len(pauses) == 3
+
+    queue = ReadingQueue(places=1)
+    turn = Turn(queue, ignore)
+    monkeypatch.setattr(queue, "_count_ahead", lambda _: 40)
+    monkeypatch.setattr(turn.has_place, "wait", wait)
+    queue.wait_for(turn)
+    assert pauses == [1.0, 5.0, 5.0]
 
 
 def test_a_tab_that_goes_away_leaves_the_queue() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 POLL_S = 1.0
-SLOWER_EVERY = 8  # readings ahead: who waits behind 40 is told after five seconds, not every second
+SLOWER_EVERY = 8  # readings ahead: who waits behind 40 is told every five seconds, not every second
 FILMS_A_TURN = 8  # of a large study, before the next one in the queue has its turn
 
 
@@ -21,8 +21,8 @@ class ReadingQueue:
     def take_turn(self, show_waiting: Callable[[int], None]) -> Iterator["Turn"]:
         """Wait for a place, and hold it during the block.
 
-        show_waiting: called once a second with the number of readings before this one. An error that it raises, as
-        Streamlit does once a tab has been closed, leaves the queue.
+        show_waiting: called after a second with the number of readings before this one, and then every second, or less
+        often behind many. An error that it raises, as Streamlit does once a tab has been closed, leaves the queue.
         """
         turn = Turn(self, show_waiting)
         with self._lock:
@@ -36,10 +36,11 @@ class ReadingQueue:
 
     def wait_for(self, turn: "Turn") -> None:
         """Wait until a turn has a place."""
-        ahead = self._count_ahead(turn)
-        while not turn.has_place.wait(POLL_S * max(1.0, ahead / SLOWER_EVERY)):
+        pause_s = POLL_S
+        while not turn.has_place.wait(pause_s):
             ahead = self._count_ahead(turn)
             turn.show_waiting(ahead)
+            pause_s = POLL_S * max(1.0, ahead / SLOWER_EVERY)
 
     def leave(self, turn: "Turn") -> None:
         """Give up a turn's place in the queue."""
