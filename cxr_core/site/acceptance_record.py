@@ -48,7 +48,7 @@ def build_record(
         sentence=acceptance.verdict_sentence,
     )
     return AcceptanceRecord(
-        made=made or utc_now(),
+        made=made or utc_now("microseconds"),
         program=VERSION,
         model=card.model,
         version=card.version,

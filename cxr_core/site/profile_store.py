@@ -167,7 +167,7 @@ def discard_damaged() -> Path:
         try:
             _read_file()
         except SiteError:
-            aside = path.with_name(f"{PROFILE}.damaged-{utc_now().replace(':', '')}")
+            aside = path.with_name(f"{PROFILE}.damaged-{utc_now('microseconds').replace(':', '')}")
             try:
                 path.replace(aside)
             except OSError as error:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from filelock import FileLock
 
@@ -53,9 +54,9 @@ def read_jsonl(path: Path) -> list[JsonObject]:
     return entries
 
 
-def utc_now() -> str:
-    """The present time as these files state it: ISO 8601, UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def utc_now(precision: Literal["seconds", "microseconds"] = "seconds") -> str:
+    """The present time as these files state it: ISO 8601, UTC. Microseconds are for times that name a file."""
+    return datetime.now(UTC).isoformat(timespec=precision)
 
 
 def _parse_line(line: bytes) -> JsonObject | None:

@@ -16,7 +16,7 @@ from cxr_core.site.acceptance_record import (
 from tests.site.simulated import CARD, FINDING, draw_site, validation_scores
 
 
-def record(seed: int, made: str):
+def record(seed: int, made: str | None = None):
     rng = np.random.default_rng(seed)
     scores, local = validation_scores(rng), draw_site(rng, 25)
     local.log_odds[3] = 6.0  # stands out
@@ -32,6 +32,14 @@ def test_a_record_is_read_back_and_the_newest_comes_first(workspace):
     assert read.films == new.films
     assert read.acceptance.classes[0].distance == new.acceptance.classes[0].distance
     assert list_acceptances(CARD.model, "rickets") == []
+
+
+def test_records_that_are_made_within_a_second_are_all_kept(workspace):
+    made = [record(seed) for seed in range(3)]
+    paths = {write_acceptance(each) for each in made}
+    assert len(paths) == 3
+    newest_first = [each.made for each in reversed(made)]
+    assert [each.made for each in list_acceptances(CARD.model, FINDING)] == newest_first
 
 
 def test_a_record_holds_hashes_and_neither_names_nor_patients(workspace):
