@@ -9,6 +9,8 @@ from cxr_core.reading.decision import place_on_bar
 TICKS = (0.01, 0.1, 0.5, 0.9, 0.99)
 # What a zone must be wide for its name to fit, in per cent of the bar.
 WIDTH_OF_NAME = {"not suspected": 26, "undecided": 20, "suspected": 20}
+# What the marker covers at either side of its place on a narrow bar, in per cent of the bar.
+HALF_OF_MARKER = 3
 TOP_PX, BAR_PX, HEIGHT_PX, NUMBER_PX = 16, 16, 48, 54
 
 
@@ -25,9 +27,9 @@ def draw_probability_bar(
         f"{_describe_thresholds(present_from, absent_below)}"
     )
     parts = [
-        *_draw_zone(0, low, tint(BLUE, 0.3), "not suspected"),
-        *_draw_zone(low, high, tint(PURPLE, 0.4), "undecided"),
-        *_draw_zone(high, 100, tint(VERMILION, 0.4), "suspected"),
+        *_draw_zone(0, low, tint(BLUE, 0.3), "not suspected", place),
+        *_draw_zone(low, high, tint(PURPLE, 0.4), "undecided", place),
+        *_draw_zone(high, 100, tint(VERMILION, 0.4), "suspected", place),
         *(_draw_text(position_on_bar(t), TOP_PX + BAR_PX, f"{100 * t:g} %", "-50%") for t in TICKS),
     ]
     if low == high:
@@ -56,13 +58,25 @@ def _describe_thresholds(present_from: float, absent_below: float) -> str:
     return f"{words}, not suspected below {format_exact_threshold(absent_below)}"
 
 
-def _draw_zone(left: float, right: float, colour: str, name: str) -> list[str]:
+def _draw_zone(left: float, right: float, colour: str, name: str, marker: float) -> list[str]:
+    """A zone, with its name where it fits beside the marker."""
     width = right - left
     if width <= 0:
         return []
-    text = name if width >= WIDTH_OF_NAME[name] else ""
-    style = f"width: {width:.2f}%; height: {BAR_PX}px; background: {colour}; text-align: center"
-    return [_place(left, TOP_PX, style, text)]
+    zone = _place(left, TOP_PX, f"width: {width:.2f}%; height: {BAR_PX}px; background: {colour}")
+    free_left, free_right = _find_room_beside(marker, left, right)
+    room = free_right - free_left
+    if room < WIDTH_OF_NAME[name]:
+        return [zone]
+    return [zone, _place(free_left, TOP_PX, f"width: {room:.2f}%; text-align: center", name)]
+
+
+def _find_room_beside(marker: float, left: float, right: float) -> tuple[float, float]:
+    """The widest part of a zone that the marker leaves free."""
+    if not left - HALF_OF_MARKER < marker < right + HALF_OF_MARKER:
+        return left, right
+    before, after = (left, marker - HALF_OF_MARKER), (marker + HALF_OF_MARKER, right)
+    return max(before, after, key=lambda part: part[1] - part[0])
 
 
 def _draw_threshold(position: float, threshold: float, shift: str) -> list[str]:

@@ -39,10 +39,22 @@ def test_scale_has_equal_steps_of_odds_and_ends() -> None:
 def test_zones_and_the_films_place_follow_thresholds_and_probability() -> None:
     html = draw_probability_bar("Cardiomegaly", 0.12, 0.06, 0.009, "suspected")
     low, high, place = (round(position_on_bar(p), 2) for p in (0.009, 0.06, 0.12))
-    found = lefts(html)
-    assert found[:3] == [0, low, high]
-    assert found[-1] == place
+    zones = re.findall(r"left: ([\d.]+)%[^>]*background: rgb", html)
+    assert [float(left) for left in zones[:3]] == [0, low, high]
+    assert lefts(html)[-1] == place
     assert low < high < place
+
+
+@pytest.mark.parametrize("probability", [0.001, 0.01, 0.05, 0.06, 0.12, 0.4, 0.9, 0.99])
+def test_the_marker_covers_no_name_of_a_zone(probability: float) -> None:
+    html = draw_probability_bar("Cardiomegaly", probability, 0.06, 0.009, "suspected")
+    place = position_on_bar(probability)
+    names = re.findall(
+        r"left: ([\d.]+)%[^>]*width: ([\d.]+)%[^>]*>(not suspected|suspected|undecided)<", html
+    )
+    assert names
+    for left, width, name in names:
+        assert not float(left) - 2.9 < place < float(left) + float(width) + 2.9, name
 
 
 def test_name_is_escaped() -> None:
