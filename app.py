@@ -34,7 +34,8 @@ PAGES = (
 
 def show_page() -> None:
     """The page that the address names, in the frame that every page has."""
-    cache.idle_collector().put_off()
+    idle_collector = cache.idle_collector()
+    idle_collector.put_off()
     st.set_page_config(
         page_title="Silhouette",
         page_icon=ICON,  # a file: a named icon would be fetched from the internet
@@ -51,6 +52,7 @@ def show_page() -> None:
     finally:
         door.show_account()
         st.sidebar.caption(NOT_A_DEVICE)  # also on a page that failed
+        idle_collector.put_off()
 
 
 def list_pages() -> dict[str, list[st.Page]]:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from cxr_core.workspace.malloc import release_freed_memory
+
 
 @contextmanager
 def load_for_good() -> Iterator[None]:
@@ -25,7 +27,7 @@ def load_for_good() -> Iterator[None]:
 
 
 class IdleCollector:
-    """Collects all garbage once nothing has been done for a while; safe for threads.
+    """Collects all garbage, and returns freed memory, once nothing has been done for a while; safe for threads.
 
     idle_s: how long.  longest_wait_s: after which it is done anyway, however much is going on.
     """
@@ -54,3 +56,4 @@ class IdleCollector:
         with self._lock:
             self._timer = None
         gc.collect()
+        release_freed_memory()

@@ -15,6 +15,7 @@ import streamlit as st
 
 from cxr_core.errors import DataError, ModelError, RecipeError, SilhouetteError
 from cxr_core.workspace.garbage_collection import IdleCollector, load_for_good
+from cxr_core.workspace.malloc import release_freed_memory
 from pages.components import streamlit_internals
 from pages.components.read.reading_queue import ReadingQueue
 from pages.components.read.recovery.kept_studies import KeptStudies
@@ -165,6 +166,7 @@ def warm_models() -> None:
     try:
         load_reader().warm()
         _exempt_from_garbage_collection()
+        release_freed_memory()
     except SilhouetteError as error:
         # Pages and service say the same with the first film.
         log.warning("the models did not load: %s", error)
@@ -172,7 +174,10 @@ def warm_models() -> None:
 
 @st.cache_resource(show_spinner=False)
 def idle_collector() -> IdleCollector:
-    """What collects garbage between clicks; Streamlit would do it before a run's last messages are sent."""
+    """What collects garbage and returns freed memory between clicks.
+
+    Streamlit would collect it before a run's last messages are sent.
+    """
     return IdleCollector()
 
 

@@ -26,7 +26,11 @@ from cxr_core.access.actor import use_actors_of
 from cxr_core.errors import SettingsError
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.workspace.log import write_log_line
-from cxr_core.workspace.malloc import erase_in_server_too, overwrite_freed_memory
+from cxr_core.workspace.malloc import (
+    erase_in_server_too,
+    keep_freed_memory,
+    overwrite_freed_memory,
+)
 from pages.components import cache
 from pages.components.service.error_answers import answer_error
 from pages.components.service.routes import is_service_path
@@ -106,6 +110,7 @@ async def prepare_server(app: st.App) -> AsyncIterator[dict[str, object]]:
     use_actors_of(find_page_actor)
     keep_upload_answers()
     MultiPartParser.spool_max_size = 2 * MAX_BYTES
+    keep_freed_memory()
     overwrite_freed_memory()
     loop = asyncio.get_running_loop()
     erase_in_server_too(loop.call_soon_threadsafe)

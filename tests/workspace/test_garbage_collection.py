@@ -1,9 +1,12 @@
 """What is loaded for good is never looked at by the garbage collector; what came later still is, while nobody waits."""
 
 import gc
+import subprocess
+import sys
 import time
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -83,3 +86,41 @@ def test_it_is_put_off_no_longer_than_the_longest_wait(garbage):
         collector.put_off()  # far more often than it would be idle
         time.sleep(0.01)
     assert garbage() is None
+
+
+RESIDENT_MB_AFTER_IDLENESS = """
+import time
+import numpy as np
+import psutil
+from cxr_core.workspace.garbage_collection import IdleCollector
+from cxr_core.workspace.malloc import keep_freed_memory
+
+def resident_mb():
+    return psutil.Process().memory_info().rss >> 20
+
+keep_freed_memory()
+before = resident_mb()
+arrays = [np.ones(1 << 17) for _ in range(100)]
+top = np.ones(1 << 10)  # the arrays do not lie at the end of the memory, which malloc returns more easily
+del arrays
+kept = resident_mb() - before
+IdleCollector(idle_s=0.01).put_off()
+deadline = time.monotonic() + 30
+while resident_mb() - before > 20 and time.monotonic() < deadline:
+    time.sleep(0.02)
+print(kept, resident_mb() - before)
+"""
+
+
+def test_freed_memory_is_kept_while_something_is_done_and_returned_afterwards():
+    done = subprocess.run(
+        [sys.executable, "-c", RESIDENT_MB_AFTER_IDLENESS],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    kept, returned = map(int, done.stdout.split())
+    if kept < 80:
+        pytest.skip("malloc is not the GNU C library's")
+    assert returned <= 20

@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.components import session
 from pages.components.read.page_state import UNDO_S, ReadPageState
+from pages.components.streamlit_internals import release_uploads
 
 
 def take_films(state: ReadPageState) -> None:
@@ -25,7 +26,7 @@ def take_films(state: ReadPageState) -> None:
     if arrived:
         upload.examine_uploads(state, arrived)
     if uploads:
-        state.release_uploads(uploads)
+        release_uploads(uploads)
     if sample is not None or arrived:
         st.rerun()  # so that the drop zone folds away and the worklist is complete
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from cxr_core.presentation.wording import format_count
-from cxr_core.workspace.malloc import erase_soon, release_freed_memory
+from cxr_core.workspace.malloc import erase_soon
 from pages.components.feedback.page_state import FeedbackState
 from pages.components.pacs.page_state import OpenStudy, PacsState, SentResults, UnsentResults
-from pages.components.streamlit_internals import UploadedFile, release_uploads
 
 if TYPE_CHECKING:  # the first paint does without numpy
     from cxr_core.dicom_io.header import FilmHeader
@@ -304,11 +302,6 @@ class ReadPageState(Films):
         A new one after every film would lose those that are still on their way to the old one.
         """
         return self.widget_key("uploader")
-
-    def release_uploads(self, uploads: Iterable[UploadedFile]) -> None:
-        """Make Streamlit drop its copies of files that were read."""
-        release_uploads(uploads)
-        release_freed_memory()
 
     def widget_key(self, name: str) -> str:
         """The key of one of this study's widgets."""
