@@ -27,6 +27,7 @@ from cxr_core.dicom_io.node.overview import require_node_settings
 from cxr_core.dicom_io.object_kinds import USUAL_KINDS
 from cxr_core.dicom_io.pacs.archive import ObjectReference
 from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom
+from cxr_core.workspace.malloc import keep_freed_memory
 from cxr_core.workspace.openmp import let_idle_threads_sleep
 
 ROOT = Path(__file__).parents[2]
@@ -163,6 +164,7 @@ class NoArchive:
 def run_node_without_archive() -> None:
     """A node in this process, whose results go to NoArchive. Says when it receives, and ends with the process."""
     let_idle_threads_sleep()  # as the command does
+    keep_freed_memory()
     replace_archive(lambda _: NoArchive())
     settings, own = require_node_settings()
     node.run_node(settings, own, threading.Event(), lambda: print("ready", flush=True))

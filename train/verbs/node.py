@@ -20,6 +20,7 @@ from cxr_core.dicom_io.node.overview import (
 )
 from cxr_core.dicom_io.pacs.settings import NodeSettings
 from cxr_core.presentation.wording import format_count
+from cxr_core.workspace.malloc import keep_freed_memory
 from cxr_core.workspace.openmp import let_idle_threads_sleep
 from train.command_line.arguments import Parser
 from train.command_line.command import command
@@ -49,6 +50,7 @@ def _work() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     let_idle_threads_sleep()
+    keep_freed_memory()
     run_node(settings, node, stop, lambda: _say_ready(node, settings.results))
 
 

@@ -34,6 +34,7 @@ from cxr_core.site.profile_store import load_profile
 from cxr_core.site.watching import WAIT_S, Watcher
 from cxr_core.workspace.garbage_collection import load_for_good
 from cxr_core.workspace.log import count_details, log_task
+from cxr_core.workspace.malloc import release_freed_memory
 from cxr_core.workspace.process_lock import hold_lock
 
 if TYPE_CHECKING:  # imports torch
@@ -119,6 +120,7 @@ class _Node:
         decoders.warm()
         with load_for_good():
             reader, fingerprint = _load_reader(decoders), registry_fingerprint()
+        is_memory_kept = True
         while not self._stop.is_set() and not sending.done():
             if registry_fingerprint() != fingerprint:
                 reader, fingerprint = _load_reader(decoders), registry_fingerprint()
@@ -132,7 +134,11 @@ class _Node:
             self._watcher.write()
             self._forget_old()
             if was_ready:
+                is_memory_kept = True
                 continue
+            if is_memory_kept:
+                release_freed_memory()
+                is_memory_kept = False
             self._reading_wanted.wait(POLL_S)
             self._reading_wanted.clear()
 
