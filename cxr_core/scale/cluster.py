@@ -57,6 +57,8 @@ def connect_to_cluster(address: str, purpose: str) -> Iterator[ModuleType]:
                 log_to_driver=False,
                 logging_level="ERROR",
                 configure_logging=False,
+                # Its web page costs seconds of a short command; another cluster has its own.
+                include_dashboard=False if address == HERE else None,
             )
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         raise ScaleError(_explain(address, str(error))) from error

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import ModuleType
 from typing import Any
 
@@ -45,9 +46,13 @@ def open_ray_reader(
     Raises ScaleError where there is no such cluster.
     """
     with connect_to_cluster(address, PURPOSE) as ray:
-        with Reader.installed(decoders=DecodePool(1)) as here:
-            record = describe(here)
-        yield record, RayReader(ray, record)
+
+        def describe_own() -> ScoringRecord:
+            with Reader.installed(decoders=DecodePool(1)) as own:
+                return describe(own)
+
+        reader = RayReader(ray, describe_own)
+        yield reader.record, reader
 
 
 @dataclass(eq=False)
@@ -81,17 +86,24 @@ class _Task:
 class _Pool:
     """The processes of one kind. One that ends is replaced, and the others take over its films."""
 
-    def __init__(self, create: Callable[[], Any], count: int, tasks: dict[Any, _Task]):
-        self._create, self._tasks = create, tasks
+    def __init__(
+        self,
+        create: Callable[[], Any],
+        start: Callable[[Any], Any],
+        count: int,
+        tasks: dict[Any, _Task],
+    ):
+        """create: a process.  start: calls `start` of one, which may first have to wait for what it is given."""
+        self._create, self._start, self._tasks = create, start, tasks
         self.workers: list[_Worker] = []
-        for _ in range(count):
-            self.add()
+        for actor in [create() for _ in range(count)]:
+            self._add(actor)
 
-    def add(self) -> None:
-        """Start another process. It is used once it answers: a cluster without room lets it wait."""
-        worker = _Worker(self._create())
+    def _add(self, actor: Any) -> None:
+        """Start a process. It is used once it answers: a cluster without room lets it wait."""
+        worker = _Worker(actor)
         self.workers.append(worker)
-        self._tasks[worker.actor.start.remote()] = _Task(worker, self)
+        self._tasks[self._start(actor)] = _Task(worker, self)
 
     def find_free(self) -> _Worker | None:
         """The process with the fewest batches, if it takes one more."""
@@ -103,7 +115,7 @@ class _Pool:
         """Start another process for one that has ended."""
         if worker in self.workers:
             self.workers.remove(worker)
-            self.add()
+            self._add(self._create())
 
     @property
     def is_alive(self) -> bool:
@@ -114,8 +126,9 @@ class _Pool:
 class RayReader:
     """Reads films on a cluster, for one scoring."""
 
-    def __init__(self, ray: ModuleType, record: ScoringRecord):
-        self._ray = ray
+    def __init__(self, ray: ModuleType, describe: Callable[[], ScoringRecord]):
+        """describe: what this machine scores with; it is asked while the processes of the cluster load their models."""
+        self._ray, self._describe = ray, describe
         self._tasks: dict[Any, _Task] = {}
         resources = ray.cluster_resources()
         cores, gpus = int(resources.get("CPU", 1)), int(resources.get("GPU", 0))
@@ -123,14 +136,25 @@ class RayReader:
         options = {"num_cpus": CORES_OF_A_WORKER, "scheduling_strategy": "SPREAD"}
         of_networks = {**options, "num_gpus": 1} if gpus else options
         self._decoders = _Pool(
-            lambda: decoder.options(**options).remote(), max(1, cores), self._tasks
+            lambda: decoder.options(**options).remote(),
+            lambda actor: actor.start.remote(),
+            max(1, cores),
+            self._tasks,
         )
         self._scorers = _Pool(
-            lambda: scorer.options(**of_networks).remote(record), max(1, gpus or cores), self._tasks
+            lambda: scorer.options(**of_networks).remote(),
+            lambda actor: actor.start.remote(self.record),
+            max(1, gpus or cores),
+            self._tasks,
         )
         self._waiting: deque[_Batch] = deque()  # to be decoded again
         self._decoded: deque[_Batch] = deque()  # to be read
         self._last_sign = time.monotonic()
+
+    @cached_property
+    def record(self) -> ScoringRecord:
+        """What every process scores with."""
+        return self._describe()
 
     def read_films(
         self, films: Sequence[FilmFile], is_known: Callable[[str], bool]

@@ -32,18 +32,23 @@ class DecodedFilms(DecodePool):
 class FilmScorer:
     """One process of a node that runs the installed models."""
 
-    def __init__(self, record: ScoringRecord):
-        self._record = record
-        self._films = DecodedFilms()
-        self._reader: Reader | None = None
-
-    def start(self) -> str:
-        """Load the models. Returns a problem, or nothing: every node must read as the first one does."""
-        record = self._record
+    def __init__(self) -> None:
+        """Load the models at once, while the machine that asks for them still loads its own."""
         keep_freed_memory()
+        self._films = DecodedFilms()
+        self._reader: Reader | SilhouetteError
         try:
             self._reader = Reader.installed(decoders=self._films)
-            profile = SiteProfile(models=record.site_profile)
+        except SilhouetteError as error:
+            self._reader = error
+
+    def start(self, record: ScoringRecord) -> str:
+        """Get ready to score as a record says. Returns a problem, or nothing: every node must read as the first one."""
+        self._record = record
+        if isinstance(self._reader, SilhouetteError):
+            return str(self._reader)
+        profile = SiteProfile(models=record.site_profile)
+        try:
             own = describe_scoring(self._reader, record.decision, record.prevalence, profile)
         except SilhouetteError as error:
             return str(error)
@@ -52,7 +57,7 @@ class FilmScorer:
 
     def read(self, files: Sequence[DecodedFile], kept: Sequence[int]) -> list[Row]:
         """The rows of some of the files. kept: their places."""
-        assert self._reader is not None  # `start` comes first
+        assert isinstance(self._reader, Reader)  # else `start` has told the problem
         chosen = [files[place] for place in kept]
         self._films.contents = {file.data: file.content for file in chosen}
         maker = RowMaker(self._record)
