@@ -20,7 +20,7 @@ from typing import Any
 
 from cxr_core.errors import ScaleError, SilhouetteError
 from cxr_core.film.decoding.sandbox import DecodePool
-from cxr_core.reading.reader import Reader
+from cxr_core.reading.reader import BATCH, Reader
 from cxr_core.scale.cluster import connect_to_cluster
 from cxr_core.scale.scoring.columns import Row
 from cxr_core.scale.scoring.film_files import FilmFile
@@ -30,7 +30,8 @@ from cxr_core.scale.scoring.ray_scorer import FilmScorer
 from cxr_core.scale.scoring.scoring_folder import ScoringRecord
 
 PURPOSE = "scoring on a cluster"
-FILMS_OF_A_BATCH = 8
+# Two batches of the reader at once would share one core: a sixth fewer films a second.
+FILMS_OF_A_BATCH = BATCH
 BATCHES_OF_A_WORKER = 2  # under way at once: one at work, one that waits
 CORES_OF_A_WORKER = 0.5  # a core has a decoder and a network
 WAIT_S, LOST_S = 1.0, 120.0  # without any process, the cluster counts as lost
