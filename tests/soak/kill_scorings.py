@@ -30,7 +30,7 @@ from tests.scale.scoring.bench import draw_films, read_rows, without_times
 from tests.tiny import tiny_model
 
 ROOT = Path(__file__).parents[2]
-FILMS = "nih_pneumonia_256/images"
+COLLECTIONS = ("nih_pneumonia_256/images", "nih_cxr8")  # 600 films, and 12,462
 DRAWN = 40  # films that are drawn; the others are these, shifted
 TOLERANCE = 1e-4  # the last digits depend on which films share a forward pass
 
@@ -120,7 +120,7 @@ def main() -> int:
     parser.add_argument("--ray", action="store_true", help="on a Ray cluster of this machine")
     parser.add_argument("--drawn", action="store_true", help="drawn films and a tiny model")
     given = parser.parse_args()
-    data = Path(os.environ.get("CXR_REAL_DATA", ROOT.parent / "shared" / "data")) / FILMS
+    data = Path(os.environ.get("CXR_REAL_DATA", ROOT.parent / "shared" / "data"))
     cluster = start_cluster(3) if given.ray else None
     try:
         with tempfile.TemporaryDirectory() as home:
@@ -145,10 +145,13 @@ def main() -> int:
 
 
 def link_films(data: Path, folder: Path, count: int) -> None:
-    """Make a folder with links to the first films of some data."""
+    """Make a folder with links to the first films of COLLECTIONS."""
+    films = [film for name in COLLECTIONS for film in sorted((data / name).rglob("*.png"))]
+    if len(films) < count:
+        sys.exit(f"{data} has {len(films)} films of {count}; ask for fewer, or draw them: --drawn")
     folder.mkdir()
-    for film in sorted(data.rglob("*.png"))[:count]:
-        (folder / film.name).symlink_to(film)
+    for number, film in enumerate(films[:count]):
+        (folder / f"{number}-{film.name}").symlink_to(film)
 
 
 def draw_shifted_films(folder: Path, count: int) -> None:
