@@ -29,6 +29,7 @@ from cxr_core.dicom_io.pacs.archive import ObjectReference
 from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom
 from cxr_core.workspace.malloc import keep_freed_memory
 from cxr_core.workspace.openmp import let_idle_threads_sleep
+from tests.system_tools import find_system_tool
 
 ROOT = Path(__file__).parents[2]
 FILMS, SIDE, WARM_UP = 72, 1024, 8
@@ -116,7 +117,8 @@ def measure_node(films: Path, workspace: Path, kinds: Sequence[str]) -> tuple[fl
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        sender = ["storescu", "-aet", "BENCHMARK", "-aec", "SILHOUETTE", "127.0.0.1", str(port)]
+        storescu = find_system_tool("storescu") or sys.exit("storescu is missing: install dcmtk")
+        sender = [storescu, "-aet", "BENCHMARK", "-aec", "SILHOUETTE", "127.0.0.1", str(port)]
         with subprocess.Popen([*sender, "+sd", str(films)]), FilmQueue(workspace / "node") as queue:
             times, peak_mb = watch_confirmations(queue, process.pid)
         process.terminate()

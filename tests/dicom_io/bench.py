@@ -1,7 +1,5 @@
 """What tests of DICOM results share: a drawn chest as a DICOM film, its reading, and the tools that check objects."""
 
-import os
-import shutil
 import subprocess
 from dataclasses import replace
 from functools import cache
@@ -9,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from pydicom import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
@@ -28,6 +25,7 @@ from tests.film.dicom_files import write_dicom
 from tests.hearts import WIDE, segment_drawing
 from tests.reading.report.test_report import MADE
 from tests.reading.report.test_report import examination as examination_of
+from tests.system_tools import require_system_tool
 
 STUDY, SERIES, IMAGE = "1.2.826.0.1.99.7.1", "1.2.826.0.1.99.7.2", "1.2.826.0.1.99.7.3"
 ADULT = Patient(age_years=50, view="PA")
@@ -87,11 +85,8 @@ def by_modality(objects: list[Dataset]) -> dict[str, Dataset]:
 
 def run_tool(name: str, package: str, path: Path) -> subprocess.CompletedProcess[str]:
     """Run a tool on a file. Without the tool the test is skipped, with CI set it fails."""
-    if shutil.which(name) is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{name} is missing: with CI set the objects must be checked")
-        pytest.skip(f"{name} is missing: install Debian's {package} to check the objects")
-    return subprocess.run([name, str(path)], capture_output=True, text=True, check=False)
+    tool = require_system_tool(name, package)
+    return subprocess.run([tool, str(path)], capture_output=True, text=True, check=False)
 
 
 def find_violations(objects: list[Dataset], folder: Path) -> list[str]:

@@ -26,8 +26,8 @@ from cxr_core.errors import NodeError, SettingsError
 from tests.free_ports import find_free_port
 from tests.hearts import SLENDER
 from tests.node.bench import CT, IDENTITY, PEER, TITLE, make_film, study_of
-from tests.node.test_receiver import require_tool
 from tests.pacs.orthanc import Orthanc, serve_for_module
+from tests.system_tools import require_system_tool
 
 ROOT = Path(__file__).parents[2]
 WITHIN_S = 240.0
@@ -86,7 +86,8 @@ def write_settings(workspace: Path, url: str, port: int) -> None:
 
 def send(port: int, files: list[Path]) -> None:
     """Send files in one association."""
-    command = ["storescu", "-aet", PEER, "-aec", TITLE, "127.0.0.1", str(port), *map(str, files)]
+    storescu = require_system_tool("storescu", "dcmtk")
+    command = [storescu, "-aet", PEER, "-aec", TITLE, "127.0.0.1", str(port), *map(str, files)]
     subprocess.run(command, check=True, timeout=WITHIN_S)
 
 
@@ -108,7 +109,7 @@ def read_in_a_shell(files: list[Path], workspace: Path) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory, archive: Orthanc) -> Outcome:
     """All films in one association, then the first once more, and a result that comes back."""
-    require_tool("storescu")
+    require_system_tool("storescu", "dcmtk")
     folder = tmp_path_factory.mktemp("films")
     files = {name: folder / f"{name}.dcm" for name in SENT}
     for name, path in files.items():

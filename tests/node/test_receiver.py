@@ -1,7 +1,6 @@
 """The receiving side, spoken to by dcmtk and by peers that keep no rules: who may send, and what is kept of it."""
 
 import errno
-import os
 import shutil
 import socket
 import struct
@@ -36,6 +35,7 @@ from cxr_core.dicom_io.pacs.open_archive import silence_network_libraries
 from cxr_core.dicom_io.pacs.settings import NodeSettings, PeerSettings
 from cxr_core.errors import NodeError
 from tests.node.bench import CR, CT, IDENTITY, PEER, TITLE, arrive, make_film, make_settings
+from tests.system_tools import require_system_tool
 
 pytestmark = pytest.mark.process
 MEGABYTE = 1 << 20
@@ -101,19 +101,11 @@ def store(association: Association, data: bytes) -> int:
     return int(status.Status) if "Status" in status else 0x10000
 
 
-def require_tool(tool: str) -> None:
-    """Skip the test without a tool of dcmtk; with CI set, fail."""
-    if shutil.which(tool) is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{tool} is missing: with CI set the node must be spoken to")
-        pytest.skip(f"{tool} is missing: install Debian's dcmtk")
-
-
 def run_dcmtk(
     tool: str, bench: Bench, *options: str, files: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
-    require_tool(tool)
-    command = [tool, "-aec", TITLE, *options, "127.0.0.1", str(bench.receiver.port), *files]
+    path = require_system_tool(tool, "dcmtk")
+    command = [path, "-aec", TITLE, *options, "127.0.0.1", str(bench.receiver.port), *files]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=WITHIN_S)
 
 

@@ -1,8 +1,6 @@
 """Both clients against Debian's Orthanc: search, fetch, send, confirm, and what each says when something is wrong."""
 
-import os
 import re
-import shutil
 import subprocess
 import threading
 from datetime import date
@@ -49,6 +47,7 @@ from tests.pacs.orthanc import (
     run_orthanc,
     serve_for_module,
 )
+from tests.system_tools import require_system_tool
 
 pytestmark = pytest.mark.process
 orthanc = pytest.fixture(scope="module", name="orthanc")(serve_for_module)
@@ -107,12 +106,9 @@ def test_studies_are_found_by_patient_accession_and_date(archive):
 
 def run_dcmtk(tool: str, *arguments: object) -> str:
     """What a tool of dcmtk says. Without it the test is skipped, with CI set it fails."""
-    if shutil.which(tool) is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{tool} is missing: with CI set archives must be asked by another client")
-        pytest.skip(f"{tool} is missing: install Debian's dcmtk")
+    path = require_system_tool(tool, "dcmtk")
     titles = ["-aet", OUR_AE_TITLE, "-aec", AE_TITLE]
-    command = [tool, *titles, *map(str, arguments)]
+    command = [path, *titles, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     return done.stdout + done.stderr
 

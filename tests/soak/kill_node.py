@@ -39,6 +39,7 @@ from tests.hearts import SLENDER, WIDE
 from tests.node.bench import PEER, TITLE, DrawingReader, make_film, study_of
 from tests.pacs.orthanc import Orthanc, run_orthanc
 from tests.soak.victims.trial import create_parser, report_violations
+from tests.system_tools import require_system_tool
 
 MODULE = "tests.soak.kill_node"
 FILMS_OF_ONE_SENDING = 4
@@ -52,6 +53,7 @@ class Patients:
 
     def __init__(self, folder: Path, port: int):
         self.folder, self.port = folder, port
+        self.storescu = require_system_tool("storescu", "dcmtk")
         self.count = 0
         self.received: set[int] = set()
         self.sendings: list[tuple[subprocess.Popen[bytes], list[int]]] = []
@@ -70,7 +72,7 @@ class Patients:
         missing = [n for n in range(1, self.count + 1) if n not in self.received | sent]
         for start in range(0, len(missing), FILMS_OF_ONE_SENDING):
             numbers = missing[start : start + FILMS_OF_ONE_SENDING]
-            command = ["storescu", "-to", "5", "-aet", PEER, "-aec", TITLE, "127.0.0.1"]
+            command = [self.storescu, "-to", "5", "-aet", PEER, "-aec", TITLE, "127.0.0.1"]
             command += [str(self.port), *(str(self.folder / f"{n}.dcm") for n in numbers)]
             process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
             self.sendings.append((process, numbers))

@@ -1,18 +1,21 @@
 """A bounded run of the program that kills the receiving node; it can be run longer by hand."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.system_tools import find_system_tool
+
 pytestmark = [
     pytest.mark.process,
     pytest.mark.skipif(
         "CI" not in os.environ
-        and not (sys.platform == "linux" and shutil.which("storescu") and shutil.which("Orthanc")),
+        and not (
+            sys.platform == "linux" and find_system_tool("storescu") and find_system_tool("Orthanc")
+        ),
         reason="needs Linux, dcmtk and Orthanc",
     ),
 ]
