@@ -89,6 +89,7 @@ def test_it_is_put_off_no_longer_than_the_longest_wait(garbage):
 
 
 RESIDENT_MB_AFTER_IDLENESS = """
+import sys
 import time
 import numpy as np
 import psutil
@@ -98,7 +99,8 @@ from cxr_core.workspace.malloc import keep_freed_memory
 def resident_mb():
     return psutil.Process().memory_info().rss >> 20
 
-keep_freed_memory()
+if not keep_freed_memory():
+    sys.exit(77)
 before = resident_mb()
 arrays = [np.ones(1 << 17) for _ in range(100)]
 top = np.ones(1 << 10)  # the arrays do not lie at the end of the memory, which malloc returns more easily
@@ -118,9 +120,9 @@ def test_freed_memory_is_kept_while_something_is_done_and_returned_afterwards():
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
-        check=True,
     )
-    kept, returned = map(int, done.stdout.split())
-    if kept < 80:
+    if done.returncode == 77:
         pytest.skip("malloc is not the GNU C library's")
+    kept, returned = map(int, done.stdout.split())
+    assert kept >= 80
     assert returned <= 20

@@ -94,7 +94,7 @@ class _Pool:
         count: int,
         tasks: dict[Any, _Task],
     ):
-        """create: a process.  start: calls `start` of one, which may first have to wait for what it is given."""
+        """create: makes a process.  start: calls the `start` of one, with what it needs."""
         self._create, self._start, self._tasks = create, start, tasks
         self.workers: list[_Worker] = []
         for actor in [create() for _ in range(count)]:
