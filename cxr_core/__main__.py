@@ -28,7 +28,7 @@ from cxr_core.models.exported.backend import BACKENDS
 from cxr_core.presentation.wording import (
     call_name,
     describe_likelihood,
-    format_exact_threshold,
+    format_beside_thresholds,
     format_percent,
     format_threshold,
     operating_point_name,
@@ -258,7 +258,7 @@ def _format_finding(finding: FindingReading) -> str:
     if finding.is_withheld:
         return f"{finding.finding}: {call_name(finding.call)}, no number as a quality flag allows no verdict ({origin})"
     of_whom = " of a reader's call" if finding.label_noise else ""
-    words = [f"probability{of_whom} {format_percent(finding.probability)}"]
+    words = [f"probability{of_whom} {_format_probability(finding)}"]
     if finding.prevalence is not None:
         words[0] += f" at a prevalence of {format_percent(finding.prevalence)}"
         words.append(describe_likelihood(finding.probability, finding.prevalence))
@@ -274,6 +274,16 @@ def _format_finding(finding: FindingReading) -> str:
     )
 
 
+def _format_probability(finding: FindingReading) -> str:
+    assert finding.probability is not None
+    if finding.threshold is not None:
+        return format_percent(finding.probability)
+    assert finding.present_from is not None
+    assert finding.absent_below is not None
+    thresholds = (finding.present_from, finding.absent_below)
+    return format_beside_thresholds(finding.probability, thresholds)[0]
+
+
 def _describe_thresholds(finding: FindingReading) -> str:
     assert finding.probability is not None
     if finding.threshold is not None:
@@ -283,8 +293,9 @@ def _describe_thresholds(finding: FindingReading) -> str:
         )
     assert finding.present_from is not None
     assert finding.absent_below is not None
-    suspected = format_exact_threshold(finding.present_from)
-    absent = format_exact_threshold(finding.absent_below)
+    _, (suspected, absent) = format_beside_thresholds(
+        finding.probability, (finding.present_from, finding.absent_below)
+    )
     return f"suspected from {suspected}, not suspected below {absent}, {finding.decision}"
 
 

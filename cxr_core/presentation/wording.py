@@ -1,6 +1,7 @@
 """Puts findings, numbers and times into words, the same in reports, on pages and in a shell."""
 
 import math
+from collections.abc import Sequence
 
 from cxr_core.errors import SettingsError
 from cxr_core.findings import ABNORMALITY, FINDINGS, RATIO_LIMIT
@@ -144,10 +145,34 @@ def format_percent(probability: float) -> str:
 
 
 def format_exact_threshold(threshold: float) -> str:
-    """A threshold in per cent; near 0 and 100 % with a decimal, where whole numbers would hide differences."""
-    if 0.1 <= threshold <= 0.9:
-        return f"{round(100 * threshold)} %"
-    return f"{100 * threshold:.1f} %"
+    """A threshold in per cent; near 0 and 100 % with decimals, where whole numbers would hide differences."""
+    return f"{100 * threshold:.{_count_decimals(threshold)}f} %"
+
+
+def _count_decimals(threshold: float) -> int:
+    nearest = 100 * min(threshold, 1 - threshold)
+    if nearest >= 10:
+        return 0
+    if nearest >= 0.1 or nearest <= 0:
+        return 1
+    return 1 - math.floor(math.log10(nearest))
+
+
+def format_beside_thresholds(
+    probability: float, thresholds: Sequence[float]
+) -> tuple[str, list[str]]:
+    """A probability and thresholds in per cent, with the decimals that show on which side of each it lies."""
+    sides = [probability >= threshold for threshold in thresholds]
+    for digits in range(4):
+        decimals = [max(digits, _count_decimals(threshold)) for threshold in thresholds]
+        number = round(100 * probability, digits)
+        rounded = [round(100 * t, places) for t, places in zip(thresholds, decimals, strict=True)]
+        if [number >= each for each in rounded] == sides:
+            break
+    if digits == 0 or not 0.01 <= probability <= 0.99:
+        return format_percent(probability), [format_exact_threshold(each) for each in thresholds]
+    shown = [f"{100 * t:.{places}f} %" for t, places in zip(thresholds, decimals, strict=True)]
+    return f"{100 * probability:.{digits}f} %", shown
 
 
 def format_threshold_step(threshold: float) -> str:

@@ -3,7 +3,7 @@
 from html import escape
 
 from cxr_core.presentation.palette import BLUE, PURPLE, VERMILION, tint
-from cxr_core.presentation.wording import format_exact_threshold, format_percent
+from cxr_core.presentation.wording import format_beside_thresholds
 from cxr_core.reading.decision import place_on_bar
 
 TICKS = (0.01, 0.1, 0.5, 0.9, 0.99)
@@ -22,10 +22,13 @@ def draw_probability_bar(
     present_from, absent_below: thresholds on the probability, equal where there is one.
     """
     low, high, place = (position_on_bar(p) for p in (absent_below, present_from, probability))
-    label = (
-        f"{name}: {verdict}, {format_percent(probability)}; "
-        f"{_describe_thresholds(present_from, absent_below)}"
+    number, (shown_low, shown_high) = format_beside_thresholds(
+        probability, (absent_below, present_from)
     )
+    thresholds = f"suspected from {shown_high}"
+    if absent_below != present_from:
+        thresholds += f", not suspected below {shown_low}"
+    label = f"{name}: {verdict}, {number}; {thresholds}"
     parts = [
         *_draw_zone(0, low, tint(BLUE, 0.3), "not suspected", place),
         *_draw_zone(low, high, tint(PURPLE, 0.4), "undecided", place),
@@ -33,29 +36,22 @@ def draw_probability_bar(
         *(_draw_text(position_on_bar(t), TOP_PX + BAR_PX, f"{100 * t:g} %", "-50%") for t in TICKS),
     ]
     if low == high:
-        parts += _draw_threshold(high, present_from, "-50%")
+        parts += _draw_threshold(high, shown_high, "-50%")
     else:
-        parts += _draw_threshold(low, absent_below, "calc(-100% + 4px)")
-        parts += _draw_threshold(high, present_from, "-4px")
+        parts += _draw_threshold(low, shown_low, "calc(-100% + 4px)")
+        parts += _draw_threshold(high, shown_high, "-4px")
     parts.append(_draw_marker(place))
     box = f"position: relative; flex: 1; height: {HEIGHT_PX}px; font-size: 12px; line-height: 16px"
     bar = f'<div role="img" aria-label="{escape(label)}" style="{box}">{"".join(parts)}</div>'
-    number = f'<b style="width: {NUMBER_PX}px; text-align: right">{format_percent(probability)}</b>'
+    bold = f'<b style="width: {NUMBER_PX}px; text-align: right">{number}</b>'
     # The number is read first, and stands last.
     row = "display: flex; flex-direction: row-reverse; align-items: center"
-    return f'<div style="{row}">{number}{bar}</div>'
+    return f'<div style="{row}">{bold}{bar}</div>'
 
 
 def position_on_bar(probability: float) -> float:
     """The place of a probability from the left, in per cent of the width."""
     return 100 * place_on_bar(probability)
-
-
-def _describe_thresholds(present_from: float, absent_below: float) -> str:
-    words = f"suspected from {format_exact_threshold(present_from)}"
-    if present_from == absent_below:
-        return words
-    return f"{words}, not suspected below {format_exact_threshold(absent_below)}"
 
 
 def _draw_zone(left: float, right: float, colour: str, name: str, marker: float) -> list[str]:
@@ -79,11 +75,11 @@ def _find_room_beside(marker: float, left: float, right: float) -> tuple[float, 
     return max(before, after, key=lambda part: part[1] - part[0])
 
 
-def _draw_threshold(position: float, threshold: float, shift: str) -> list[str]:
+def _draw_threshold(position: float, threshold: str, shift: str) -> list[str]:
     line = f"height: {BAR_PX + 3}px; border-left: 1px solid currentColor"
     return [
         _place(position, TOP_PX - 3, line),
-        _draw_text(position, 0, format_exact_threshold(threshold), shift, opacity=1),
+        _draw_text(position, 0, threshold, shift, opacity=1),
     ]
 
 

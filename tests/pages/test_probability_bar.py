@@ -1,6 +1,7 @@
 """The bar on which a finding's probability lies between its thresholds."""
 
 import re
+from html import unescape
 from itertools import pairwise
 
 import pytest
@@ -19,6 +20,24 @@ def test_label_says_in_words_what_is_seen() -> None:
         'role="img" aria-label="Cardiomegaly: suspected, 12 %; suspected from 6.0 %, '
         'not suspected below 0.9 %"'
     ) in html
+
+
+@pytest.mark.parametrize(
+    ("probability", "threshold", "verdict", "label"),
+    [
+        (0.2401, 0.2427, "not suspected", "not suspected, 24.0 %; suspected from 24.3 %"),
+        (0.2426, 0.2427, "not suspected", "not suspected, 24.26 %; suspected from 24.27 %"),
+        (0.0523, 0.0519, "suspected", "suspected, 5.2 %; suspected from 5.2 %"),
+        (0.2449, 0.2427, "suspected", "suspected, 24 %; suspected from 24 %"),
+        (0.004, 0.0004, "suspected", "suspected, <1 %; suspected from 0.040 %"),
+        (0.9997, 0.9996, "suspected", "suspected, >99 %; suspected from 99.960 %"),
+    ],
+)
+def test_number_and_threshold_never_contradict_the_verdict(
+    probability: float, threshold: float, verdict: str, label: str
+) -> None:
+    html = draw_probability_bar("Abnormal film", probability, threshold, threshold, verdict)
+    assert f'aria-label="Abnormal film: {label}"' in unescape(html)
 
 
 def test_single_threshold_is_named_once() -> None:
