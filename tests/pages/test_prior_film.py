@@ -4,7 +4,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cxr_core.presentation.wording import format_ratio
+from cxr_core.reading.cardiothoracic.ratio import VIEW_AP
 from cxr_core.reading.patient import Patient
+from pages.components.markdown import plain
 from pages.components.read.page_state import ReadPageState
 from pages.components.read.prior_film import find_prior
 from tests.hearts import SLENDER, WIDE, file_of, segment_drawing, sha256_of
@@ -118,6 +120,7 @@ def test_what_speaks_against_a_comparison_is_named(app: AppTest, study: ReadPage
     choose_prior(app, slender)
     assert "The patient is older on the prior film" in changes(app)
     assert "The views differ (prior AP, current unknown)" in changes(app)
+    assert plain(f"Prior film: {VIEW_AP}") in changes(app)
     study.patients = {}
     app.run()
     assert "older" not in changes(app)

@@ -45,7 +45,7 @@ def build_ratio_section(
     rows = list(_list_figures(measurement))
     if prior is not None:
         rows += _list_prior_figures(measurement, prior)
-        limitations += _list_prior_limitations(reading, prior)
+        limitations += list_prior_limitations(reading, prior)
     return RatioSection(
         rows=tuple(rows),
         limitations=tuple(text for text in limitations if text not in mentioned),
@@ -94,7 +94,8 @@ def _list_prior_figures(measurement: Measurement, prior: Reading) -> Iterator[tu
         yield "Change", change.describe()
 
 
-def _list_prior_limitations(reading: Reading, prior: Reading) -> Iterator[str]:
+def list_prior_limitations(reading: Reading, prior: Reading) -> Iterator[str]:
+    """Sentences on what speaks against comparing the ratio with that of a prior film."""
     view_change = describe_view_change(prior, reading)
     if view_change is not None:
         yield view_change

@@ -7,7 +7,7 @@ import streamlit as st
 
 from cxr_core.presentation.wording import format_ratio
 from cxr_core.reading.cardiothoracic.change import compare_ratios
-from cxr_core.reading.report.measurement import describe_view_change
+from cxr_core.reading.report.measurement import list_prior_limitations
 from cxr_core.reading.report.page import find_verdict
 from cxr_core.reading.report.report import Report
 from cxr_core.reading.results import Reading
@@ -162,6 +162,4 @@ def list_doubts(
     sexes = {film.sex for film in films if film is not None and film.sex is not None}
     if len(sexes) > 1:
         yield "The files state different sexes. Are both films of one patient?"
-    view_change = describe_view_change(before, now)
-    if view_change is not None:
-        yield view_change
+    yield from list_prior_limitations(now, before)
