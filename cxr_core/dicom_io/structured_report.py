@@ -110,7 +110,7 @@ def _describe_summary(origin: ResultOrigin, reading: Reading) -> Group:
 
 def _describe_finding(origin: ResultOrigin, finding: FindingReading, identifier: str) -> Group:
     # As on the page: no number that a quality flag withholds, or that waits for the patient's age.
-    shows_numbers = finding.has_verdict and not finding.is_withheld
+    shows_numbers = finding.shows_number
     numbers = {terms.PROBABILITY: finding.probability, terms.PREVALENCE: finding.prevalence}
     measurements = [
         MeasurementItem(code, number, unit=terms.NO_UNIT)

@@ -79,7 +79,7 @@ IRREGULARITIES: dict[str, QualityFlag] = {
         QualityFlag(
             "direction_disagrees",
             "The file says in one place that this is a PA film, and in another that it is an AP one. Its view counts "
-            "as unknown; enter it.",
+            "as unknown unless you enter it.",
         ),
         QualityFlag(
             "special_view",
@@ -89,8 +89,8 @@ IRREGULARITIES: dict[str, QualityFlag] = {
         ),
         QualityFlag(
             "unknown_view",
-            "The file names a view that this program does not know. Check that the film is a frontal one, and enter "
-            "its view.",
+            "The file names a view that this program does not know. Check that the film is a frontal one. Its "
+            "view counts as unknown unless you enter it.",
         ),
         QualityFlag(
             "described_otherwise",
@@ -143,12 +143,12 @@ IRREGULARITIES: dict[str, QualityFlag] = {
         QualityFlag(
             "implausible_spacing",
             "With the pixel spacing that the file states, the chest would be smaller or larger than any. Lengths are "
-            "given in pixels. If the patient is a child, enter the age.",
+            "given in pixels. Check that the age is right: a child's chest may be as narrow.",
         ),
         QualityFlag(
             "impossible_age",
-            "The age in this file is impossible, or its date of birth is. The age counts as unknown: enter it, and "
-            "check that this is the right patient.",
+            "The age in this file is impossible, or its date of birth is. The age counts as unknown unless you enter "
+            "it. Check that this is the right patient.",
         ),
         QualityFlag(
             "tinted",

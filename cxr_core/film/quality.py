@@ -104,8 +104,8 @@ def _check_tags(film: Radiograph) -> Iterator[QualityFlag]:
         yield QualityFlag(
             "age_conflict",
             f"The file states an age of {format_age(film.age_years)}, but its dates of birth and examination give "
-            f"{format_age(film.conflicting_age_years)}. The stated age is used: check it, and that this is the right "
-            "patient.",
+            f"{format_age(film.conflicting_age_years)}. The stated age is used unless you enter another: check it, and "
+            "that this is the right patient.",
         )
     if film.container == "drawing":
         yield QualityFlag("drawing", "This is a synthetic film, not a film of a patient.")

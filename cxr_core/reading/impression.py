@@ -3,7 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 from cxr_core.findings import ABNORMALITY, RATIO_LIMIT
-from cxr_core.presentation.wording import call_name, format_percent, format_ratio
+from cxr_core.presentation.wording import (
+    call_name,
+    finding_in_sentence,
+    format_percent,
+    format_ratio,
+)
 from cxr_core.reading.cardiothoracic.ratio import (
     CHILD,
     MEASURED_FINDING,
@@ -181,7 +186,9 @@ def _describe_automatic_basis(findings: Sequence[FindingReading]) -> Iterator[st
     """That a verdict still rests on the automatic ratio, where it does."""
     for finding in findings:
         parts = finding.fusion_parts
-        if finding.finding != MEASURED_FINDING or parts is None or parts.edited:
+        if finding.finding != MEASURED_FINDING or not finding.shows_number:
+            continue
+        if parts is None or parts.edited:
             continue
         if parts.value is not None and parts.uses_ratio:
             yield f"the verdict rests on the automatic CTR of {format_ratio(parts.value)}"
@@ -190,11 +197,15 @@ def _describe_automatic_basis(findings: Sequence[FindingReading]) -> Iterator[st
 
 def _join_names(findings: Sequence[FindingReading]) -> str:
     """Names as the beginning of a sentence: `Cardiomegaly, edema and pneumonia`."""
-    names = list(dict.fromkeys(finding.name.lower() for finding in findings))
+    names = list(dict.fromkeys(map(_name_within_sentence, findings)))
     text = names[-1]
     if len(names) > 1:
         text = f"{', '.join(names[:-1])} and {text}"
     return text[0].upper() + text[1:]
+
+
+def _name_within_sentence(finding: FindingReading) -> str:
+    return finding.name.lower() if finding.definition else finding_in_sentence(finding.finding)
 
 
 def _verb(findings: Sequence[FindingReading], one: str = "is", several: str = "are") -> str:

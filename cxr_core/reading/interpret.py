@@ -7,6 +7,7 @@ from cxr_core.decisions import CONFIDENT_NORMAL, DEFAULT_DECISION
 from cxr_core.errors import SettingsError
 from cxr_core.film.irregularities import IRREGULARITIES
 from cxr_core.film.quality_flag import QualityFlag
+from cxr_core.film.spacing import is_plausible_film
 from cxr_core.findings import RATIO_LIMIT, sort_for_display
 from cxr_core.models.card import ModelCard
 from cxr_core.models.label_noise import LabelNoise
@@ -119,8 +120,8 @@ def interpret(
     measurement = None
     if examination.film is not None and examination.segmentation is not None:
         measurement = measure_ratio(examination.segmentation, examination.film, patient, concerns)
-        if measurement.has_implausible_spacing:
-            concerns.append(IRREGULARITIES["implausible_spacing"])
+    if _is_spacing_implausible(examination, patient, measurement):
+        concerns.append(IRREGULARITIES["implausible_spacing"])
     findings = _read_findings(examination.outputs, question, concerns, measurement)
     measurements: tuple[Measurement, ...] = ()
     if measurement is not None:
@@ -174,7 +175,9 @@ def replace_diameters(
         _describe_automatic_basis(finding, measurement)
         for measurement in edited
         for finding in reading.findings
-        if finding.fusion_parts is not None and measurement.value is not None
+        if finding.fusion_parts is not None
+        and finding.shows_number
+        and measurement.value is not None
     ]
     measurements = tuple(_add_disagreements(m, reading.findings) for m in edited)
     return replace(
@@ -248,13 +251,18 @@ def check_consistency(
     """A sentence for each call of cardiomegaly that the ratio contradicts; none where neither can tell.
 
     The whole interval must lie on the other side of the limit; a ratio edited by hand has none and counts by itself.
-    A ratio is not compared when anything but view and age speaks against it, nor is an indeterminate call.
+    A ratio is not compared when anything but view and age speaks against it, nor is an indeterminate call, nor a
+    finding that waits for the age.
     """
     side = _side_of_limit(measurement)
     if side is None:
         return ()
     contrary = {"above": "absent", "below": "present"}[side]
-    contradicted = [f for f in findings if f.finding == MEASURED_FINDING and f.call == contrary]
+    contradicted = [
+        finding
+        for finding in findings
+        if finding.finding == MEASURED_FINDING and finding.has_verdict and finding.call == contrary
+    ]
     return tuple(_describe_disagreement(measurement, side, finding) for finding in contradicted)
 
 
@@ -283,6 +291,18 @@ def _merge_patient(examination: Examination, user_input: Patient) -> Patient:
         return user_input
     age = film.age_years if user_input.is_age_unknown else user_input.age_years
     return replace(user_input, age_years=age, view=user_input.view or film.view)
+
+
+def _is_spacing_implausible(
+    examination: Examination, patient: Patient, measurement: Measurement | None
+) -> bool:
+    """Whether the film, or the chest on it, would have a size that no patient of this age has."""
+    film = examination.film
+    if film is None or film.spacing_mm is None:
+        return False
+    if measurement is not None and measurement.has_implausible_spacing:
+        return True
+    return not is_plausible_film(film.shape, film.spacing_mm, patient.youngest_years)
 
 
 def _is_out_of_distribution(examination: Examination) -> bool:

@@ -39,6 +39,11 @@ class Patient:
         return (0, math.inf) if self.age_group is None else AGE_GROUPS[self.age_group]
 
     @property
+    def youngest_years(self) -> float | None:
+        """The youngest that the patient may be, by the age or the age group; None where neither is known."""
+        return None if self.is_age_unknown else self.age_range[0]
+
+    @property
     def is_age_unknown(self) -> bool:
         """Whether neither an age nor an age group is known."""
         return self.age_years is None and self.age_group is None

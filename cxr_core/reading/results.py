@@ -159,6 +159,11 @@ class FindingReading:
         return self.probability is not None and not self.needs_age
 
     @property
+    def shows_number(self) -> bool:
+        """Whether its probability is shown beside the verdict."""
+        return self.has_verdict and not self.is_withheld
+
+    @property
     def defined_as(self) -> str | None:
         """What the finding means, where its model or the workspace says so in words of its own."""
         if self.card is not None:

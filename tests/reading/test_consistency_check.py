@@ -121,3 +121,8 @@ def test_edited_diameters_are_compared_anew():
     (edited,) = replace_diameters(reading, heart, thorax, (100, 100)).measurements
     (sentence,) = edited.disagreements
     assert "0.38 lies below 0.5" in sentence
+
+
+def test_a_finding_that_waits_for_the_age_is_contradicted_by_no_ratio():
+    waiting = dataclasses.replace(called("absent"), needs_age=True)
+    assert check_consistency(measured(0.56), [waiting]) == ()

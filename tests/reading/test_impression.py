@@ -154,6 +154,22 @@ def test_an_edited_ratio_says_on_which_ratio_the_verdict_rests(by_edited: bool, 
     assert ("the verdict rests on the automatic CTR of 0.53" in text) is named
 
 
+@pytest.mark.parametrize("missing", ["needs_age", "is_withheld"])
+def test_an_edited_ratio_is_not_held_against_a_verdict_that_is_not_shown(missing: str):
+    parts = FusionParts(classifier=0.3, measurement=RATIO, value=0.53, weight=0.7, edited=False)
+    text = impression(
+        finding("cardiomegaly", "present", fusion_parts=parts, **{missing: True}),
+        measured=ratio(0.47, low=None, high=None, edited=True),
+    )
+    assert "CTR 0.47, edited by hand" in text
+    assert "rests on" not in text
+
+
+def test_the_finding_of_an_abnormal_film_is_named_by_a_noun():
+    text = impression(finding("abnormality", "indeterminate"))
+    assert text.startswith("Abnormality is undecided.")
+
+
 def test_a_refused_film_has_its_reason_and_no_verdict():
     refused = Reading(sha256="00", status="refused", reason="This file is empty.")
     assert write_impression(refused) == "Not read: This file is empty. No finding was assessed."

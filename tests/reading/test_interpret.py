@@ -334,3 +334,23 @@ def test_a_refusal_names_inversion_or_rotation_as_its_likely_reason(code):
     assert interpret(examination(strange), Patient(), "youden").reason.startswith(
         "This picture is unlike"
     )
+
+
+@pytest.mark.parametrize(
+    ("entered", "is_doubted"),
+    [
+        (Patient(), True),
+        (Patient(age_group="adult"), True),
+        (Patient(age_years=3), False),
+        (Patient(age_group="child_1_to_5"), False),
+    ],
+)
+def test_a_small_film_is_believed_of_a_child_even_if_the_file_states_an_adult(entered, is_doubted):
+    examined = examination(output(ADULTS, 0.5), age_years=45, spacing_mm=(2.0, 2.0))  # 16 cm wide
+    codes = [concern.code for concern in interpret(examined, entered).concerns]
+    assert ("implausible_spacing" in codes) is is_doubted
+
+
+def test_a_small_film_is_believed_while_no_age_is_known():
+    examined = examination(output(ADULTS, 0.5), spacing_mm=(2.0, 2.0))
+    assert interpret(examined, Patient()).concerns == ()

@@ -64,7 +64,7 @@ def read_dicom_facts(
     size = (int(dataset.Rows), int(dataset.Columns))
     if distance is not None and turn is not None and turn.exchange:
         distance, size = distance.exchanged(), size[::-1]
-    if distance is not None and not is_plausible_film(size, distance.mm, patient_age.years):
+    if distance is not None and not is_plausible_film(size, distance.mm, None):
         found.append("implausible_spacing")
         distance = None
     stated = DicomFacts(

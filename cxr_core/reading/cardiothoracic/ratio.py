@@ -63,7 +63,8 @@ class Measurement:
     it is 0 where a limit is reached beyond which there is no ratio.  reasons: why the ratio is not to be trusted, or
     why there is none.  persistent_reasons: those that hold for automatic and manual diameters alike, as they come from
     the patient and from how the film lies.  spacing_mm: (row, column) of the film, None when unknown.
-    spacing_source: where it holds.  age_years: of the patient, for whom a width in mm must be plausible.
+    spacing_source: where it holds.  age_years: the youngest that the patient may be, for whom a width in mm must be
+    plausible; None when unknown.
     automatic: what the program measured, kept when a person has moved the ends.
     disagreements: sentences on calls of classifiers that the ratio contradicts; `interpret` fills them in.
     """
@@ -200,7 +201,7 @@ def measure_ratio(
         version=segmentation.version,
         spacing_mm=film.spacing_mm,
         spacing_source=film.spacing_source,
-        age_years=patient.age_years,
+        age_years=patient.youngest_years,
     )
     estimate = estimate_ratio(segmentation, concerns)
     if estimate is None:

@@ -124,7 +124,7 @@ def _list_film_details(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def _list_finding_details(finding: FindingReading) -> Iterator[tuple[str, str]]:
-    if not finding.has_verdict or finding.is_withheld:
+    if not finding.shows_number:
         yield "Numbers", "not shown, as there is no verdict; the JSON report has them"
         yield "Model for", finding.population or ""
         return
@@ -154,7 +154,7 @@ def _draw_heatmaps(report: Report) -> Iterator[HeatmapFigure]:
     colour_bar = draw_colour_bar()
     for finding in report.reading.findings:
         attribution = finding.attribution
-        if attribution is None:
+        if attribution is None or finding.needs_age:
             continue
         placement = shrink_placement(attribution.placement, pixels.shape)
         heat = placement.map_to_film(attribution.cells)

@@ -273,10 +273,9 @@ def _list_findings(reading: Reading) -> list[str]:
 def _to_program_answer(reading: Reading, key: str) -> ProgramAnswer:
     """What the program says of a finding; no call while it waits for an age, and no number that it withholds."""
     finding = next(each for each in reading.findings if each.finding == key)
-    known = finding.has_verdict and not finding.needs_age
     return ProgramAnswer(
         model=finding.model or "",
         version=finding.version or "",
-        probability=finding.probability if known and not finding.is_withheld else None,
-        call=(finding.call or "") if known else "",
+        probability=finding.probability if finding.shows_number else None,
+        call=(finding.call or "") if finding.has_verdict else "",
     )

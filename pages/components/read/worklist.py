@@ -169,7 +169,7 @@ def _list_values(
             yield from (call_name(known.call), number)
     for finding in noted:
         known = _find_finding(reading, finding)
-        shown = known is not None and known.has_verdict and not known.is_withheld
+        shown = known is not None and known.shows_number
         yield known.site.describe() if known is not None and known.site and shown else ""
     for name in ("value", "low", "high"):
         numbers = [getattr(measurement, name) for measurement in reading.measurements]
@@ -213,7 +213,7 @@ def _list_site_notes(reading: Reading) -> Iterator[str]:
     if reading.site_profile is not None and reading.site_profile.problem:
         yield reading.site_profile.problem
     for finding in reading.findings:
-        if finding.site is not None and finding.has_verdict and not finding.is_withheld:
+        if finding.site is not None and finding.shows_number:
             if finding.site.calibration is not None:
                 yield f"{finding.name} {finding.site.describe_probability()}."
             elif finding.site.reason:

@@ -230,15 +230,19 @@ SPACINGS = (
         PatientAge="002Y",
         ImagerPixelSpacing=[0.67, 0.67],
     ),
+    read_as_sound(
+        "Spacing that would make an adult's film 20 cm wide",
+        "Read; lengths are given in pixels, with a word, unless a child's age is entered.",
+        ImagerPixelSpacing=[0.89, 0.89],
+    ),
     *(
         read_as_sound(
-            f"Spacing that would make an adult's film {width}",
+            f"Spacing that would make a film {width}",
             "Read; lengths are given in pixels, with a word.",
             "implausible_spacing",
             ImagerPixelSpacing=[spacing, spacing],
         )
         for width, spacing in (
-            ("20 cm wide", 0.89),
             ("90 cm wide", 4.02),
             ("2 cm wide", 0.1),
             ("of 168 µm written as 168", 168),

@@ -130,6 +130,23 @@ def test_diameters_are_in_px_where_a_chest_would_be_20_or_90_cm_wide(spacing):
 
 
 @pytest.mark.parametrize(
+    ("patient", "unit"),
+    [
+        (Patient(), "px"),
+        (Patient(age_years=50), "px"),
+        (Patient(age_group="adult"), "px"),
+        (Patient(age_years=4), "mm"),
+        (Patient(age_group="child_1_to_5"), "mm"),
+    ],
+)
+def test_a_narrow_chest_is_believed_of_a_child_by_age_or_by_age_group(patient, unit):
+    film = dataclasses.replace(
+        draw_phantom(SLENDER), spacing_mm=(0.5, 0.5), spacing_source="detector"
+    )
+    assert measure_ratio(segment_drawing(SLENDER), film, patient).unit == unit
+
+
+@pytest.mark.parametrize(
     ("value", "sentence"), [(0.431, "0.43"), (0.4961, "0.496"), (0.5, "0.50"), (0.507, "0.51")]
 )
 def test_a_third_decimal_shows_the_side_of_the_limit_where_two_do_not(value, sentence):

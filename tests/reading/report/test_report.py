@@ -108,7 +108,7 @@ def examination(
 def film_of(container: str = "png") -> Radiograph:
     drawn = draw_phantom(PhantomSpec(height=160, width=128))
     return dataclasses.replace(
-        drawn, container=container, age_years=None, view=None, spacing_mm=(0.143, 0.15)
+        drawn, container=container, age_years=None, view=None, spacing_mm=(2.03, 2.1)
     )
 
 
@@ -182,7 +182,7 @@ def test_page_one_says_what_a_reader_needs_and_the_appendix_where_it_comes_from(
     first, _, appendix = page.text.partition("Appendix")
     for text in (
         "45 years, sex not stated, PA view",
-        "film 1.dcm, PNG, 128 × 160 px, 8 bits, 0.15 mm a pixel",
+        "film 1.dcm, PNG, 128 × 160 px, 8 bits, 2.1 mm a pixel",
         "Cardiomegaly is suspected.",
         "Suspected 83 % Of 100 such films, 83 have it.",
         "suspected from 41 %",
@@ -206,7 +206,7 @@ def test_page_one_says_what_a_reader_needs_and_the_appendix_where_it_comes_from(
         "With 95 % intervals, and the number of positive films among all films.",
         "ab" * 32,
         "2.13.0",
-        "0.143 mm between rows, 0.15 mm between columns",
+        "2.03 mm between rows, 2.1 mm between columns",
         "Silhouette 7.8.9, 2026-11-20 09:30+00:00",
     ):
         assert text in appendix, text
@@ -316,12 +316,12 @@ def test_probabilities_are_whole_percentages_and_never_certain(share: float, tex
 
 
 def test_heatmaps_are_drawn_on_the_films_own_grid_at_the_models_scale() -> None:
-    made = report(age=None)
+    made = report(age=45)
     page = Page(render_html_report(made))
     pictures = [
         attributes for attributes in page.attributes("img") if attributes["class"] == "film"
     ]
-    assert len(pictures) == 3  # the film, and one map for each finding
+    assert len(pictures) == 2  # the film, and the map of the finding with a verdict
     assert made.film is not None
     shown = pixels_of(pictures[1])
     evidence = made.reading.findings[0].attribution
@@ -330,7 +330,12 @@ def test_heatmaps_are_drawn_on_the_films_own_grid_at_the_models_scale() -> None:
         shown, overlay_heatmap(made.film.pixels, evidence.on_film(), evidence.scale)
     )
     assert "1 and more (logits in a cell)" in page.text
-    assert len(page.attributes("img")) == 5  # and a colour bar below each map
+    assert len(page.attributes("img")) == 3  # and a colour bar below the map
+
+
+def test_no_heatmap_is_printed_of_a_finding_that_waits_for_the_age() -> None:
+    page = Page(render_html_report(report(age=None)))
+    assert len(page.attributes("img")) == 1  # the film
 
 
 @pytest.mark.parametrize("aspect", ["stretch", "crop", "pad"])
