@@ -186,7 +186,7 @@ class Measures {
   describeUnit() {
     if (!this.items.some((item) => item.kind === "length")) return "";
     const { spacing } = this.viewer.film;
-    return spacing ? `Lengths in mm ${spacing.source}` : "Lengths in px, as the file states no pixel size";
+    return spacing ? `Lengths in mm ${spacing.source}` : "Lengths in px, as no pixel size is known";
   }
 }
 
