@@ -246,7 +246,7 @@ _SPLIT_ISSUES = {
     "patient_unknown": IssueKind(
         "warning",
         "Films of unknown patients",
-        "Add a patient column: each film counts as a patient of its own.",
+        "Name the patient in a column or in the path; until then each film counts as a patient of its own.",
     ),
     "patients_from_paths": IssueKind(
         "note",

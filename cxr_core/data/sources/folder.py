@@ -1,6 +1,7 @@
 """Reads class folders, the layout of Kaggle's chest_xray: `train|val|test/CLASS/`.
 
-The folders give the labels, the paths the patients. A film may lie any number of folders below its class.
+The folders give the labels, the paths the patients. Where a path names no patient, the file's name counts as one, with
+a warning. A film may lie any number of folders below its class.
 """
 
 import os
@@ -67,14 +68,6 @@ class ClassFilm:
         """The path below the folder that was given."""
         return self.listing.relative(self.path)
 
-    @property
-    def patient(self) -> PathPatient:
-        """The patient that the path names, else the file's name as a patient of its own."""
-        found = find_patient(self.relative)
-        if found is None:
-            return PathPatient(os.path.splitext(self.name)[0], is_unique=False)
-        return found
-
 
 def read_folder(listings: Sequence[FileListing], vocabulary: LabelVocabulary) -> Manifest:
     """Films below class folders. A patient's number counts within its split (and folder, if several are given).
@@ -93,7 +86,9 @@ def read_folder(listings: Sequence[FileListing], vocabulary: LabelVocabulary) ->
     films["status"] = decide_status(np.ones(len(films), bool), views.left_out)
     columns = dict(films[["image", "patient", "split", "source", "status", "reason"]].items())
     table = build_table({**columns, **_labels_from_classes(films["label"], vocabulary)})
-    issues += _report_unknown_classes(films[films["status"] == USED], vocabulary)
+    used = films[films["status"] == USED]
+    issues += _report_unknown_classes(used, vocabulary)
+    issues += _report_unknown_patients(used)
     issues += _report_shared_numbers(films)
     issues += _report_tables(listings)
     counts = _count_files(listings, in_classes, class_films, issues)
@@ -176,10 +171,11 @@ def _find_split(place: tuple[str, ...], class_index: int) -> int | None:
 
 
 def _tabulate_films(films: list[ClassFilm], *, several_folders: bool) -> pd.DataFrame:
-    """A row per film: image, patient, split, source, label, and the patient's bare number."""
+    """A row per film: image, patient, split, source, label, bare number, and whether the path names the patient."""
     rows = []
     for film in films:
-        patient = film.patient
+        found = find_patient(film.relative)
+        patient = found or PathPatient(os.path.splitext(film.name)[0], is_unique=False)
         scope = [film.listing.name] if several_folders else []
         if film.split and not patient.is_unique:
             scope.append(film.split)
@@ -190,6 +186,7 @@ def _tabulate_films(films: list[ClassFilm], *, several_folders: bool) -> pd.Data
             "source": film.listing.name,
             "label": film.label,
             "number": None if patient.is_unique else patient.number,
+            "names_patient": found is not None,
         }
         rows.append(row)
     return pd.DataFrame(rows)
@@ -274,6 +271,17 @@ def _report_unknown_classes(films: pd.DataFrame, vocabulary: LabelVocabulary) ->
         return []
     counts = unknown["label"].value_counts().to_dict()
     return [report_unknown_label(counts, unknown["image"].tolist(), vocabulary)]
+
+
+def _report_unknown_patients(films: pd.DataFrame) -> list[Issue]:
+    unknown = films.loc[~films["names_patient"], "image"]
+    if unknown.empty:
+        return []
+    count = format_count(len(unknown), "films")
+    message = (
+        f"The paths of {count} name no patient; each file name counts as a patient of its own."
+    )
+    return [film_issue("patient_unknown", message, unknown)]
 
 
 def _report_shared_numbers(films: pd.DataFrame) -> list[Issue]:

@@ -119,7 +119,7 @@ LAYOUTS = (
         },
         files=8,
         left_out={"masks": 4},
-        issues=frozenset({"unknown_label", "no_split", "population_unstated"}),
+        issues=frozenset({"unknown_label", "patient_unknown", "no_split", "population_unstated"}),
     ),
     Layout(
         name="Class folders with a folder for each patient",

@@ -64,6 +64,24 @@ def test_numbers_in_two_splits_are_counted(kaggle):
     assert "patients_scoped" not in source_issues_by_code(read_sources([kaggle]))
 
 
+def test_films_whose_path_names_no_patient_are_reported(kaggle):
+    assert "patient_unknown" not in source_issues_by_code(read_sources([kaggle]))
+    touch(
+        kaggle / "train" / "NORMAL" / "scan_a.png",
+        kaggle / "train" / "PNEUMONIA" / "scan_b.png",
+        kaggle / "train" / "PNEUMONIA" / "scan_c_lateral.png",  # left out
+    )
+    manifest = read_sources([kaggle])
+    unknown = source_issues_by_code(manifest)["patient_unknown"]
+    assert (unknown.severity, unknown.count) == ("warning", 2)
+    assert unknown.examples == ("scan_a.png", "scan_b.png")
+    assert unknown.message == (
+        "The paths of 2 films name no patient; each file name counts as a patient of its own."
+    )
+    films = by_name(manifest)
+    assert films.loc["scan_a.png", "patient"] == "train/scan_a"
+
+
 @pytest.mark.parametrize("lacking", ["val", "test"])
 def test_split_folder_may_be_missing(kaggle, lacking):
     for path in (kaggle / lacking).rglob("*.jpeg"):
