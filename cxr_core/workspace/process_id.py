@@ -1,4 +1,4 @@
-"""Identifies processes by pid and start time, so that a process that reuses a pid is never mistaken for another."""
+"""Identifies processes by pid, start time and boot, so that one that reuses a pid is never mistaken for another."""
 
 import contextlib
 import ctypes
@@ -157,6 +157,8 @@ def _find(process_id: ProcessId) -> psutil.Process | None:
         if process.status() in _ENDED:
             return None
     except (psutil.Error, ValueError, OverflowError):
+        return None
+    if process_id.boot and candidate.boot and process_id.boot != candidate.boot:
         return None
     same_time = abs(candidate.created - process_id.created) < CLOCK_TOLERANCE_S
     same_uptime = abs(candidate.uptime_s - process_id.uptime_s) < CLOCK_TOLERANCE_S

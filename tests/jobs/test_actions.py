@@ -151,7 +151,8 @@ def test_a_process_that_reuses_a_pid_is_never_signalled(
         assert real is not None
         earlier = replace(real, created=real.created - 10, uptime_s=real.uptime_s - 10)
         of_long_ago = replace(real, created=1.0, uptime_s=-1.0)
-        for false in (earlier, of_long_ago):
+        of_former_boot = replace(real, created=real.created - 86400, boot="of the former boot")
+        for false in (earlier, of_long_ago, of_former_boot):
             process = ProcessRecord(process=false, monotonic=time.monotonic())
             heartbeat = HeartbeatRecord(process=false, leader=false, event={})
             stop = {**false.to_json(), "monotonic": time.monotonic() - 60}

@@ -57,6 +57,17 @@ def test_another_process_with_the_same_pid_is_not_signalled(
     assert sleeper.poll() is None
 
 
+def test_a_process_of_another_boot_is_another_one_even_with_the_same_pid_and_uptime(
+    sleeper: "subprocess.Popen[bytes]",
+) -> None:
+    """Services get the same pids at every boot, in the same second after it."""
+    process_id = identify(sleeper)
+    former = replace(process_id, created=process_id.created - 86400, boot="of the former boot")
+    assert not former.is_running
+    assert not send_signal(former, signal.SIGKILL)
+    assert sleeper.poll() is None
+
+
 def test_a_corrected_clock_does_not_change_who_a_process_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
