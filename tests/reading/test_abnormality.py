@@ -132,7 +132,7 @@ def test_an_undecided_named_finding_leaves_no_film_likely_normal():
 def test_a_child_gets_no_word_on_an_abnormal_film():
     reading = interpret(examination(output(WHOLE, 0.9)), Patient(age_years=4))
     text = write_impression(reading)
-    assert text == f"Abnormal film was not assessed: no model for this patient. {END}"
+    assert text == f"Abnormality was not assessed: no model for this patient. {END}"
     assert "abnormal film (no model for this patient)" in reading.not_assessed
 
 
