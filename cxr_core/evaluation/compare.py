@@ -304,9 +304,11 @@ def _warn_of_training_films(evaluations: Sequence[ComparedEvaluation]) -> Iterat
 
 
 def _hashes(evaluation: ComparedEvaluation) -> pd.Series:
-    """The hash of each picture once, and a missing one for each film that has none."""
-    films = evaluation.table.drop_duplicates(["patient", "image"])
+    """The hash of each picture once, and a missing one for each film that has none, told apart by patient and name."""
+    films = evaluation.table
     if "sha256" not in films:
-        return pd.Series(None, films.index, dtype="object")
-    hashes = films["sha256"]
-    return hashes[hashes.isna() | ~hashes.duplicated()]
+        films = films.assign(sha256=None)
+    hashed = films["sha256"].notna()
+    pictures = films[hashed].drop_duplicates("sha256")
+    without_hash = films[~hashed].drop_duplicates(["patient", "image"])
+    return pd.Series([*pictures["sha256"], *without_hash["sha256"]], dtype="object")

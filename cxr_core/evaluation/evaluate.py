@@ -149,13 +149,15 @@ def describe_data(films: Manifest) -> EvaluatedData:
 def compute_figures(card: ModelCard, table: pd.DataFrame) -> dict[str, FindingFigures]:
     """The figures of every finding that has labels: of all films, of PA and AP where both occur, and by subgroup.
 
+    table: of `predict_films`, in which every finding has the same films in the same order.
     Raises DataError when the films have no label for any of the model's findings.
     """
-    labelled = _select_labelled(card, table)
+    # A name alone does not identify a film, and not every table has hashes. The films of every finding have one order.
+    labelled = _select_labelled(card, table.assign(film=table.groupby("finding").cumcount()))
     figures = {key: _compute_figures_of_finding(card, key, rows) for key, rows in labelled.items()}
     if ABNORMALITY in labelled:
         rows = labelled[ABNORMALITY]
-        normal = rows.loc[rows["label"] == 0, "image"]
+        normal = rows.loc[rows["label"] == 0, "film"]
         for key in figures.keys() - {ABNORMALITY}:
             against_normal = _compute_auroc_against_normal(labelled[key], normal)
             figures[key] = replace(figures[key], auroc_against_normal=against_normal)
@@ -196,8 +198,11 @@ def _compute_figures_of_finding(card: ModelCard, key: str, rows: pd.DataFrame) -
 
 
 def _compute_auroc_against_normal(rows: pd.DataFrame, normal: pd.Series) -> Figure:
-    """Of the films with the finding against the normal ones; films with another finding are left out."""
-    return compute_auroc(*_arrays(rows[(rows["label"] == 1) | rows["image"].isin(normal)]))
+    """Of the films with the finding against the normal ones; films with another finding are left out.
+
+    normal: the normal films, as the column `film` has them.
+    """
+    return compute_auroc(*_arrays(rows[(rows["label"] == 1) | rows["film"].isin(normal)]))
 
 
 def _compute_own_figures(

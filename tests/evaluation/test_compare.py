@@ -155,6 +155,18 @@ def test_a_model_trained_on_test_films_is_recognised_by_hashes():
     assert warnings[-1].startswith("Whether c was trained on these films is unknown: no list")
 
 
+def test_films_of_one_patient_with_one_name_are_all_looked_up_among_the_training_films():
+    films = table(1.0, films_a_patient=3).assign(image="frontal.jpg")
+    evaluations = [
+        ComparedEvaluation(name="a", table=films, training_hashes=frozenset({"hash1", "hash2"})),
+        ComparedEvaluation(name="b", table=films, training_hashes=frozenset()),
+    ]
+    assert compare_evaluations(evaluations, resamples=20).warnings == (
+        "a was trained or tuned on 2 of its own 300 test films.",
+        "a was trained or tuned on 2 of b's 300 test films.",
+    )
+
+
 def test_without_hashes_films_are_identified_by_name_and_labels_must_agree():
     one = table(1.0).drop(columns="sha256")
     other = one.assign(label=one["label"].where(one.index > 4, 1 - one["label"]))

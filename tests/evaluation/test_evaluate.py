@@ -170,6 +170,8 @@ def test_a_finding_is_measured_against_normal_films_too(tmp_path: Path) -> None:
     assert figure.value > found["pneumonia"].auroc.value
     assert found["abnormality"].auroc_against_normal is None
     assert compute_figures(card, pneumonia)["pneumonia"].auroc_against_normal is None
+    one_name = pd.concat([pneumonia, abnormality], ignore_index=True).assign(image="frontal.jpg")
+    assert compute_figures(card, one_name)["pneumonia"].auroc_against_normal == figure
 
 
 @pytest.mark.parametrize("split", ["given", "50:25:25"])

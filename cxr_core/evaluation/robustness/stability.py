@@ -95,7 +95,7 @@ class ModelResponse:
 
 @dataclass(frozen=True, kw_only=True)
 class _FilmAnswer:
-    """One model's answer on one film after one change. label: 1, 0 or NaN."""
+    """One model's answer on one film after one change. image: the path of the film.  label: 1, 0 or NaN."""
 
     image: str
     patient: str
@@ -231,7 +231,7 @@ def _read_changed_film(reader: Reader, path: Path, row: pd.Series) -> Iterator[_
             if reading.probability is None or reading.model is None:
                 continue
             yield _FilmAnswer(
-                image=path.name,
+                image=str(path),
                 patient=row["patient"],
                 change=change,
                 model=reading.model,

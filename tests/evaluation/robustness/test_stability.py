@@ -3,9 +3,11 @@
 import json
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
+from cxr_core.data.manifest import Manifest, build_table
 from cxr_core.evaluation.robustness.film_changes import FILM_CHANGES
 from cxr_core.evaluation.robustness.phantom_series import (
     RATIOS,
@@ -13,7 +15,11 @@ from cxr_core.evaluation.robustness.phantom_series import (
     build_opacity_series,
     measure_response,
 )
-from cxr_core.evaluation.robustness.stability import compute_stability, format_stability
+from cxr_core.evaluation.robustness.stability import (
+    compute_stability,
+    evaluate_stability,
+    format_stability,
+)
 from cxr_core.film.phantom.phantom import PhantomSpec, compute_truth, draw_phantom
 from cxr_core.models.resolution import ResolutionFigures
 from cxr_core.models.store import load_card
@@ -78,6 +84,20 @@ def test_films_without_labels_have_no_auroc_change():
     assert "auroc_change" not in figures.to_json()
     assert figures.mean_change.value == 0
     assert "undefined" in format_stability({"nothing": figures})
+
+
+def test_films_of_one_name_in_several_folders_are_compared_each_with_itself(tmp_path, workspace):
+    paths = [tmp_path / "films" / patient / "frontal.png" for patient in ("a", "b")]
+    for seed, path in enumerate(paths):
+        path.parent.mkdir(parents=True)
+        pixels = draw_phantom(PhantomSpec(height=150, width=130, noise=0.05, seed=seed)).pixels
+        cv2.imwrite(str(path), np.rint(pixels * 255).astype(np.uint8))
+    facts = {"image": [str(path) for path in paths], "patient": ["a", "b"], "source": "films"}
+    films = Manifest(build_table({**facts, "split": "test"}), "csv", "")
+    card = tiny_card(findings=("cardiomegaly",))
+    with Reader.installed([tiny_model(tmp_path / "models", card)]) as reader:
+        (found,) = evaluate_stability(reader, films, count=2)
+    assert {figures.n for figures in found.changes.values()} == {2}
 
 
 def test_heart_series_varies_the_ratio_alone():
