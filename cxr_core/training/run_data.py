@@ -112,6 +112,7 @@ def is_run_of(run: RunFolder, recipe: Recipe) -> bool:
 def split_manifest(recipe: Recipe, manifest: Manifest, saved: SavedSplit | None = None) -> Manifest:
     """The films of the recipe's population, split into train, val, test and the promotion holdout.
 
+    Of identical films one is kept; the test split keeps all of them.
     saved: of a recipe that names a saved split, see `find_recipe_split`. A validation split that it has is kept.
     Data without a split of its own is split by patient at 70:15:15. With a label layer the films lie where they would
     without it, so that a model from before it is not measured on films that it knows. Raises DataError when a split
@@ -133,12 +134,10 @@ def _split_by_labels(recipe: Recipe, manifest: Manifest, saved: SavedSplit | Non
         return _apply_saved_split(recipe, films, saved)
     seed = recipe.effective_split_seed
     if recipe.fold is not None:
-        split = split_fold(films, *recipe.fold, recipe.findings, seed)
+        films = split_fold(films, *recipe.fold, recipe.findings, seed)
     elif recipe.split != "given":
-        split = split_by_ratios(films, parse_ratios(recipe.split), recipe.findings, seed)
-    else:
-        split = drop_identical_films(films)
-    split = carve_holdout(split, recipe.findings, recipe.gate_share)
+        films = split_by_ratios(films, parse_ratios(recipe.split), recipe.findings, seed)
+    split = carve_holdout(drop_identical_films(films), recipe.findings, recipe.gate_share)
     if recipe.split != "given" and recipe.fold is None:
         return require_classes(split, recipe.findings)
     return carve_validation(split, recipe.findings, recipe.validation_share, seed)

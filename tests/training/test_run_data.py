@@ -72,6 +72,23 @@ def test_data_without_a_split_is_divided_by_patient_in_the_usual_ratios() -> Non
     pd.testing.assert_series_equal(table["split"], again["split"])
 
 
+@pytest.mark.parametrize("split", [USUAL_RATIOS, "fold:1/4", "given"])
+def test_of_identical_pictures_one_is_trained_on_and_all_are_tested_on(split: str) -> None:
+    number = np.arange(400)
+    facts = {
+        "image": [f"/films/{n}.png" for n in number],
+        "patient": number.astype(str),
+        "split": np.where(number < 320, "train", "test"),
+        "source": "films",
+        "sha256": [f"{n // 2:064x}" for n in number],
+        "pneumonia": number // 2 % 2,
+    }
+    manifest = Manifest(build_table(facts), "csv", "terms")
+    table = split_manifest(replace(RECIPE, split=split), manifest).table
+    films = table["sha256"].groupby(table["split"])
+    assert (films.size() / films.nunique()).to_dict() == {"train": 1, "val": 1, "test": 2}
+
+
 def test_a_run_on_data_without_a_split_is_found_again_by_its_recipe(tmp_path) -> None:
     """Its own recipe names the ratios, which the recipe that a command is repeated with does not."""
     folder = RunFolder.create(replace(RECIPE, split=USUAL_RATIOS), RunManifest(), tmp_path / "run")
