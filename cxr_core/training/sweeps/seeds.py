@@ -19,7 +19,7 @@ from cxr_core.models.store import load_card
 from cxr_core.training.export.ensemble import build_ensemble, validation_auroc
 from cxr_core.training.fit import FitOptions, fit, resume
 from cxr_core.training.recipe.recipe import Recipe
-from cxr_core.training.run_data import is_run_of
+from cxr_core.training.run_data import absolute_folders, is_run_of
 from cxr_core.training.runs.annotation import NO_ANNOTATION, RunAnnotation
 from cxr_core.training.runs.run_files import MODEL
 from cxr_core.training.runs.run_folder import RunFolder
@@ -60,8 +60,8 @@ def fit_seeds(
 
     run: the folder of all runs. Called again after a kill it goes on where it was. progress: of the films that the
     ensemble reads. Raises RecipeError for fewer than two seeds, repeated ones, or a recipe whose networks cannot be
-    averaged, before anything is trained; RunError when a folder holds another recipe, or the existing ensemble is of
-    other runs; and whatever `fit` raises.
+    averaged, before anything is trained; RunError when a folder holds another recipe or a run on other data, or the
+    existing ensemble is of other runs; and whatever `fit` raises.
     """
     _require_distinct(seeds)
     _require_linear_head(recipe)
@@ -118,7 +118,8 @@ def fit_or_resume(
 ) -> None:
     """Train a run of several, go on with it, or leave it when it is finished.
 
-    annotation: of a new run. Raises RunError when the folder holds a run of another recipe, and whatever `fit` raises.
+    annotation: of a new run. Raises RunError when the folder holds a run of another recipe or on other data, and whatever
+    `fit` raises.
     """
     if not folder.exists():
         fit(recipe, data, options, run=folder, annotation=annotation)
@@ -128,6 +129,8 @@ def fit_or_resume(
         raise RunError(
             f"{folder} is a run of another recipe or with other settings; choose another name or folder"
         )
+    if run.load_manifest().folders != absolute_folders(data):
+        raise RunError(f"{folder} is a run on other data; choose another name or folder")
     if not run.model.exists():
         resume(folder, options)
 

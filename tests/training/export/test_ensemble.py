@@ -1,20 +1,29 @@
 """Runs of one division become one model; runs of others are refused."""
 
+import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cxr_core.data.label_layers import LabelDecision, LabelLayer, save_layer
+from cxr_core.data.manifest import AppliedLayer
+from cxr_core.data.prepare import open_data
 from cxr_core.errors import RunError
+from cxr_core.evaluation.store.provenance import record_validation_use
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.jobs.status import job_status
+from cxr_core.models.card import CARD
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
-from cxr_core.training.export.ensemble import build_ensemble
+from cxr_core.training.export.ensemble import build_ensemble, require_comparable
 from cxr_core.training.fit import FitOptions, fit, resume
-from cxr_core.training.runs.run_files import RUN_LOCK
+from cxr_core.training.runs.manifest import DataDescription, RunManifest
+from cxr_core.training.runs.run_files import RUN_LOCK, RUN_MANIFEST
+from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.workspace.process_lock import find_lock_holder
 from tests.lit_films import lit_films
 from tests.training.test_fit import TINY as FITTED
@@ -87,6 +96,59 @@ def test_runs_that_learnt_from_other_films_or_differ_in_form_have_no_mean(
     )
     assert says in capsys.readouterr().err
     assert not (tmp_path / "mean").exists()
+
+
+@pytest.mark.parametrize(
+    ("pixels", "layer", "says"),
+    [
+        ("changed", "reviewed", "trained on other pixels of these films"),
+        ("as before", "of another round", "trained on other labels"),
+    ],
+)
+def test_runs_on_other_pixels_or_labels_have_no_mean(tmp_path, pixels, layer, says):
+    data = DataDescription(split_sha256="of both", data_sha256="as before")
+    layers = (AppliedLayer(name="kids", sha256="reviewed"),)
+    first = RunManifest(data=data, label_layers=layers)
+    other = RunManifest(
+        data=replace(data, data_sha256=pixels),
+        label_layers=(AppliedLayer(name="kids", sha256=layer, films=3),),
+    )
+    runs = []
+    for name, manifest in {"first": first, "again": first, "other": other}.items():
+        runs.append(RunFolder.create(TINY, manifest, tmp_path / name))
+        runs[-1].model.mkdir()
+        (runs[-1].model / CARD).write_text("{}")
+    require_comparable(runs[:2])
+    with pytest.raises(RunError, match=says):
+        require_comparable(runs)
+
+
+def test_a_mean_records_the_labels_and_the_trials_that_its_members_do(trained, tmp_path, workspace):
+    film = open_data([trained["data"]]).select_split("train").table.iloc[0]
+    decision = LabelDecision(
+        film=film["sha256"], finding="pneumonia", label=int(1 - film["pneumonia"])
+    )
+    layer = save_layer("reviewed", "data", "", [decision])
+    members = [
+        _copy_as_trained_with(layer, trained[name], tmp_path / name) for name in ("slow", "fast")
+    ]
+    split = RunFolder.open(members[0]).load_manifest().data.split_sha256
+    record_validation_use([split], "search", 1)
+    with pytest.raises(RunError, match="has other labels than"):
+        build_ensemble(members, [trained["data"]], run=tmp_path / "mean")
+    build_ensemble(members, [trained["data"], layer.reference], run=tmp_path / "mean")
+    manifest = RunFolder.open(tmp_path / "mean").load_manifest()
+    assert [(one.name, one.sha256) for one in manifest.label_layers] == [("reviewed", layer.sha256)]
+    assert manifest.validation_trials == 1
+
+
+def _copy_as_trained_with(layer: LabelLayer, run: Path, copy: Path) -> Path:
+    """A copy of a run whose manifest says that it was trained with a label layer."""
+    shutil.copytree(run, copy)
+    manifest = json.loads((copy / RUN_MANIFEST).read_text())
+    manifest["label_layers"] = [{"name": layer.name, "sha256": layer.sha256}]
+    (copy / RUN_MANIFEST).write_text(json.dumps(manifest))
+    return copy
 
 
 def test_a_run_without_a_model_has_nothing_to_average(trained, tmp_path, workspace):

@@ -92,6 +92,7 @@ def test_a_mean_of_other_seeds_is_not_passed_off_as_that_of_these(
     ("more", "code", "says"),
     [
         (("--set", "epochs=2"), 3, "seed-0 is a run of another recipe or with other settings"),
+        (("--data", str(Path(__file__).parent)), 3, "seed-0 is a run on other data"),
         (("--seeds", "0"), 2, "an ensemble needs two or more"),
         (("--seeds", "1,1"), 2, "none of them twice"),
         (
