@@ -1,6 +1,6 @@
 """python -m train.average RUN RUN [RUN ...] --data DIR: make one model of several runs, the mean of their logits.
 
-The runs must have the same network and the same training films of the same data.
+The runs must have the same network and the same training films of the same data, with the same label layers.
 """
 
 import sys

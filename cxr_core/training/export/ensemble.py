@@ -141,8 +141,8 @@ def require_comparable(members: Sequence[RunFolder]) -> None:
             )
         if _identify_layers(other.label_layers) != _identify_layers(manifest.label_layers):
             raise RunError(
-                f"{member.path} was trained on other labels than {first.path}; the runs of an ensemble are trained with "
-                "the same label layers"
+                f"{member.path} was trained on other labels than {first.path}; the runs of an ensemble are trained "
+                "with the same label layers"
             )
         if other.code != manifest.code:
             raise RunError(

@@ -118,8 +118,8 @@ def fit_or_resume(
 ) -> None:
     """Train a run of several, go on with it, or leave it when it is finished.
 
-    annotation: of a new run. Raises RunError when the folder holds a run of another recipe or on other data, and whatever
-    `fit` raises.
+    annotation: of a new run. Raises RunError when the folder holds a run of another recipe or on other data, and
+    whatever `fit` raises.
     """
     if not folder.exists():
         fit(recipe, data, options, run=folder, annotation=annotation)
