@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from cxr_core.errors import Cancelled, RecipeError, TrainingDiverged
+from cxr_core.errors import Cancelled, ModelError, RecipeError, TrainingDiverged
 from cxr_core.evaluation.store.provenance import record_validation_use
+from cxr_core.models.networks.initialise import initialise_network
+from cxr_core.models.networks.user_code import hash_code
 from cxr_core.scale.search.results import write_results
 from cxr_core.scale.search.search_folder import SearchFolder, TrialRun
 from cxr_core.scale.search.space import Choice, apply_settings
@@ -27,7 +29,8 @@ def work_on_trials(study: OptunaStudy, wanted: int, options: FitOptions, tell: T
     """Take trials until so many have ended or are under way elsewhere.
 
     options: of every run; `report` gets the events of all of them. tell: (trials that have ended, wanted).
-    Raises Cancelled when asked to stop; a later call, here or elsewhere, goes on with the trial.
+    Raises Cancelled when asked to stop; a later call, here or elsewhere, goes on with the trial. Raises ModelError when
+    no network of the search's own recipe can be made.
     """
     while True:
         write_results(study)
@@ -64,11 +67,27 @@ def _run_trial(study: OptunaStudy, given: GivenTrial, options: FitOptions) -> No
         value = _train_runs(search, given, options)
     except (RecipeError, TrainingDiverged) as error:
         reason = str(error)
+    except ModelError as error:
+        _require_network(search.recipe)  # a trial is ended only where its settings are to blame
+        reason = str(error)
     record_validation_use(search.record.split_sha256, search.name, given.number)
     study.finish(given, value, reason)
     for run in search.list_runs(given.number):
         # A trial that has ended is never resumed; its curves, and the models of a complete one, stay.
         shutil.rmtree(run.folder / CHECKPOINTS, ignore_errors=True)
+
+
+def _require_network(recipe: Recipe) -> None:
+    """Raises ModelError when no network of this recipe can be made, such as for missing initial weights."""
+    findings = recipe.labelled_findings
+    initialise_network(
+        recipe.architecture_arguments(len(findings), hash_code(recipe.code_names)),
+        recipe.init,
+        recipe.seed,
+        input_spec=recipe.input_spec(),
+        findings=findings,
+        architecture=recipe.architecture,
+    )
 
 
 def _train_runs(search: SearchFolder, given: GivenTrial, options: FitOptions) -> float | None:

@@ -22,11 +22,11 @@ SPACE = {
 }
 
 
-def new_search(workspace: Path, **changes: object) -> SearchFolder:
+def new_search(workspace: Path, recipe: Recipe = RECIPE, **changes: object) -> SearchFolder:
     record = SearchRecord.from_json(
         {"space": SPACE, "data": [], "split": "search-tiny", "split_sha256": ["a", "b"], **changes}
     )
-    return SearchFolder.create(workspace / "searches" / "tiny", record, RECIPE)
+    return SearchFolder.create(workspace / "searches" / "tiny", record, recipe)
 
 
 def options(stop: Callable[[], bool] = lambda: False) -> FitOptions:

@@ -1,10 +1,11 @@
 """The trials of a search: each is trained once, however often its processes end, and by as many as there are."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
-from cxr_core.errors import Cancelled, ScaleError, TrainingDiverged
+from cxr_core.errors import Cancelled, ModelError, ScaleError, TrainingDiverged
 from cxr_core.evaluation.store.provenance import count_validation_uses
 from cxr_core.scale.search import trials
 from cxr_core.scale.search.results import SearchResults, best_recipe, read_results
@@ -12,7 +13,7 @@ from cxr_core.scale.search.search import load_results
 from cxr_core.scale.search.search_folder import RECORD, RESULTS, SearchFolder
 from cxr_core.scale.search.study import OptunaStudy
 from cxr_core.scale.search.trials import work_on_trials
-from tests.scale.search.bench import EPOCHS, FakeTraining, new_search, options
+from tests.scale.search.bench import EPOCHS, RECIPE, FakeTraining, new_search, options
 from train.search import main as search_command
 
 pytest.importorskip("optuna", reason="needs the extra `cluster`")
@@ -166,6 +167,40 @@ def test_settings_that_do_not_train_are_pruned_with_the_reason(workspace, monkey
     work_on_trials(OptunaStudy(search), 2, options(), ignore)
     (first, _) = results_of(search).trials
     assert (first.state, first.reason) == ("pruned", "the loss became nan at step 3")
+
+
+def test_settings_that_no_network_starts_from_end_their_trial_and_the_search_goes_on(
+    workspace, monkeypatch
+):
+    train = FakeTraining()
+
+    def start(recipe, *rest):
+        if recipe.balance == "oversample":
+            raise ModelError("this file was saved from another backbone")
+        train(recipe, *rest)
+
+    monkeypatch.setattr(trials, "fit_or_resume", start)
+    search = new_search(workspace, replace(RECIPE, backbone="plain_cnn", init="scratch"))
+    work_on_trials(OptunaStudy(search), 8, options(), ignore)
+    results = results_of(search)
+    ended = [trial for trial in results.trials if trial.settings["balance"] == "oversample"]
+    assert 0 < len(ended) < len(results.trials) == 8
+    reason = "this file was saved from another backbone"
+    assert {(trial.state, trial.reason) for trial in ended} == {("pruned", reason)}
+    assert results.best is not None
+
+
+def test_a_recipe_that_no_network_starts_from_ends_no_trial(workspace, monkeypatch):
+    def start(*_: object) -> None:
+        raise ModelError("the weights of this trial are missing")
+
+    monkeypatch.setattr(trials, "fit_or_resume", start)
+    recipe = replace(RECIPE, backbone="plain_cnn", init="missing.safetensors")
+    search = new_search(workspace, recipe)
+    with pytest.raises(ModelError, match=r"init='missing.safetensors' is no file"):
+        work_on_trials(OptunaStudy(search), 2, options(), ignore)
+    (trial,) = OptunaStudy(search).trials
+    assert trial.state.name == "RUNNING"
 
 
 def test_a_storage_that_cannot_be_reached_is_told(workspace):
