@@ -239,4 +239,5 @@ def _describe_data(table: pd.DataFrame, folds: Sequence[FoldPredictions]) -> Eva
         split_sha256=hash_lines(fold.data.split_sha256 for fold in folds),
         terms=folds[0].data.terms,
         folders=folds[0].data.folders,
+        label_layers=folds[0].data.label_layers,
     )

@@ -123,8 +123,8 @@ def build_films_paragraphs(data: EvaluatedData, split: str) -> list[Paragraph]:
 
 
 def build_split_warning(split: str) -> list[Paragraph]:
-    """A warning over the figures of films that are not test films; nothing for a test split."""
-    if split == TEST_SPLIT:
+    """A warning over the figures of films that are not test films; nothing for a test split or held-out folds."""
+    if split in (TEST_SPLIT, OUT_OF_FOLD):
         return []
     return [
         Paragraph("These are not test films: the model was trained or tuned on them.", "warning")

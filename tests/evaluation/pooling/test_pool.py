@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sk
 
+from cxr_core.data.manifest import AppliedLayer
 from cxr_core.errors import DataError
 from cxr_core.evaluation.metrics.results import EvaluatedData
 from cxr_core.evaluation.pooling.pool import FoldPredictions, pool_predictions
@@ -124,6 +125,13 @@ def test_a_film_or_patient_in_two_folds_is_refused():
     copied = other.table.assign(sha256=one.table["sha256"])
     with pytest.raises(DataError, match="90 images"):
         pool_predictions([one, replace(other, table=copied)])
+
+
+def test_the_labels_that_films_are_judged_by_are_recorded():
+    layers = (AppliedLayer(name="reviewed", sha256="a" * 64, films=9),)
+    folds = [fold(0), fold(1)]
+    judged = [replace(each, data=replace(each.data, label_layers=layers)) for each in folds]
+    assert pool_predictions(judged).data.label_layers == layers
 
 
 def test_the_evaluation_is_written_and_read_like_any_other(pooled, tmp_path):

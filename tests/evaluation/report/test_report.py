@@ -22,6 +22,7 @@ from cxr_core.evaluation.report.evaluation_report import (
 )
 from cxr_core.evaluation.report.svg import Axes, Line, choose_ticks, draw_chart
 from cxr_core.models.figures import Figure
+from cxr_core.presentation.wording import OUT_OF_FOLD
 from tests.evaluation.metrics.test_figures import POINTS
 from tests.evaluation.metrics.test_metrics import films
 from tests.evaluation.report_pages import render_blocks
@@ -139,6 +140,12 @@ def test_films_that_are_not_test_films_are_warned_about(page):
     validation = render_evaluation_report(replace(make_facts(), split="val"))
     assert "These are not test films" in validation
     assert "the validation split." in validation
+
+
+def test_films_that_a_fold_held_out_are_not_called_trained_on():
+    pooled = render_evaluation_report(replace(make_facts(), split=OUT_OF_FOLD))
+    assert "held-out folds" in pooled
+    assert "not test films" not in pooled
 
 
 def test_foreign_text_is_escaped(page):
