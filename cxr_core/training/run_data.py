@@ -24,7 +24,7 @@ from cxr_core.presentation.wording import format_count
 from cxr_core.training.engine.distributed import DistributedContext
 from cxr_core.training.exclusions import build_exclusions
 from cxr_core.training.recipe.recipe import Recipe
-from cxr_core.training.run_split import find_recipe_split
+from cxr_core.training.run_split import find_recipe_split, find_split_of_run
 from cxr_core.training.runs.events import PreparationProgress, Report
 from cxr_core.training.runs.manifest import DataDescription, Exclusions
 from cxr_core.training.runs.run_files import has_run
@@ -231,8 +231,7 @@ def films_of_split(run: RunFolder, manifest: Manifest, split: str) -> Manifest:
     recipe = run.load_recipe()
     if recipe.split == "given" and split == "test":
         return manifest.select_split(split)
-    saved = find_recipe_split(recipe, run.load_manifest().folders, run.path)
-    films = split_manifest(recipe, manifest, saved)
+    films = split_manifest(recipe, manifest, find_split_of_run(run))
     if select_learning_films(films).split_sha256() != run.load_manifest().data.split_sha256:
         raise RunError(
             f"this data gives other training films than those of {run.path}, so its {split} split may hold films that "

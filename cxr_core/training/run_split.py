@@ -11,6 +11,7 @@ from cxr_core.data.splits.saved_split import (
 )
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.runs.run_files import RUN_SPLIT
+from cxr_core.training.runs.run_folder import RunFolder
 
 
 def find_recipe_split(
@@ -26,3 +27,13 @@ def find_recipe_split(
         return load_split(run / RUN_SPLIT)
     name, _ = recipe.saved_split
     return find_saved_split(resolve_folders(data), name)
+
+
+def find_split_of_run(run: RunFolder | None) -> SavedSplit | None:
+    """The saved split that a run was made with; None for a run on another split, and without a run.
+
+    Raises DataError where neither the run nor its data has it.
+    """
+    if run is None:
+        return None
+    return find_recipe_split(run.load_recipe(), run.load_manifest().folders, run.path)

@@ -6,11 +6,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cxr_core.data.prepare import prepare_dataset
+from cxr_core.data.prepare import ignore_stage_progress, prepare_dataset
 from cxr_core.data.registry import Dataset
 from cxr_core.data.splits.own_list import read_own_split
 from cxr_core.data.splits.plan import plan_by_ratios
 from cxr_core.data.splits.saved_split import delete_split, save_split
+from cxr_core.site.learnt_films import read_learnt_films
+from cxr_core.training.export.refit import refit_model
+from cxr_core.training.export.site_scores import rewrite_site_scores
 from cxr_core.training.recipe.recipe_file import format_recipe
 from cxr_core.training.runs.run_folder import RunFolder
 from tests.lit_films import lit_films
@@ -61,6 +64,21 @@ def test_a_run_uses_the_split_and_keeps_it(dataset, command, tmp_path, capsys):
     capsys.readouterr()
     assert fit([*command[:-4], "--run", str(tmp_path / "other"), "--splits", "mine"]) == 3
     assert "no split named 'mine'; it has none" in capsys.readouterr().err
+
+
+def test_a_run_on_a_saved_split_is_refitted_and_scored_for_a_site(dataset, command, tmp_path):
+    usable = dataset.load_manifest().select_usable()
+    films = plan_by_ratios(usable, "60:20:20", ("pneumonia",), 0)
+    save_split(dataset, "mine", films)
+    assert fit([*command, "--splits", "mine"]) == 0
+    delete_split(dataset, "mine")
+    run, reduced = tmp_path / "run", tmp_path / "reduced"
+    changes = {"reduce_to": "16"}
+    refit_model(run / "model", [dataset.name], changes, version="1.1.0", run=reduced)
+    rewrite_site_scores(reduced / "model", [dataset.name], ignore_stage_progress)
+    learnt = read_learnt_films(reduced / "model")
+    is_learnt = films.films["split"].isin(("train", "val"))
+    assert [sha256 in learnt for sha256 in films.films["sha256"]] == is_learnt.tolist()
 
 
 def test_the_official_test_split_stays_promised(dataset, command, tmp_path):

@@ -30,6 +30,7 @@ from cxr_core.training.recipe.network_fields import InputFields
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import apply_overrides, load_named_recipe
 from cxr_core.training.run_data import LEARNING_SPLITS, find_run
+from cxr_core.training.run_split import find_split_of_run
 from cxr_core.training.runs.events import Event, StageBegun
 from cxr_core.training.runs.manifest import RunManifest
 from cxr_core.training.runs.run_folder import RunFolder
@@ -79,7 +80,7 @@ def refit_model(
         initial_weights=str(card.training.get("init", recipe.init)),
         refitted=describe_initial_weights(str(folder)),
     )
-    made = RunFolder.create(recipe, manifest, run)
+    made = RunFolder.create(recipe, manifest, run, split=find_split_of_run(find_run(folder.parent)))
 
     def report(event: Event) -> None:
         if isinstance(event, StageBegun) and event.total:

@@ -29,6 +29,7 @@ from cxr_core.training.run_data import (
     select_learning_films,
     split_manifest,
 )
+from cxr_core.training.run_split import find_split_of_run
 
 
 def write_site_scores(folder: Path, card: ModelCard, films: Manifest, logits: np.ndarray) -> None:
@@ -71,14 +72,15 @@ def rewrite_site_scores(folder: Path, data: Sequence[str | Path], progress: Stag
 
 
 def find_learning_films(folder: Path, card: ModelCard, films: Manifest) -> Manifest:
-    """The training and validation films of a model, split as its card says.
+    """The training and validation films of a model, split as its card says; by the run's saved split, if it has one.
 
     films: all usable films of the data that it was trained on. Raises ModelError when they split otherwise.
     """
     expected = card.training.get("data", {}).get("split_sha256")
     run = find_run(folder.parent)
     recipe = run.load_recipe() if run else load_named_recipe(str(card.training.get("recipe")))
-    learning = select_learning_films(split_manifest(recipe_as_trained(recipe, card), films))
+    split = split_manifest(recipe_as_trained(recipe, card), films, find_split_of_run(run))
+    learning = select_learning_films(split)
     if learning.split_sha256() != expected:
         raise ModelError(
             f"this data splits into other training and validation films than those in the card of {card.model} "
