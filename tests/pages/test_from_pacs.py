@@ -17,6 +17,7 @@ from cxr_core.film.adjustments import UNCHANGED, Adjustments, adjust_film
 from cxr_core.film.decoding.decode import is_dicom
 from cxr_core.film.decoding.dicom import decode_dicom
 from cxr_core.film.radiograph import Radiograph
+from cxr_core.reading.cardiothoracic.ratio import Measurement
 from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.results import Examination, Reading
@@ -362,6 +363,48 @@ def test_a_try_that_failed_is_repeated_with_the_same_objects(
     assert state.unsent == {}
     again = sending.send_results(state, entry, reading, settings(), ("sr",))
     assert again.objects != sent.objects
+
+
+@pytest.mark.parametrize(
+    "patient", [Patient(age_years=35, view="PA"), Patient(age_years=60, view="AP")]
+)
+def test_after_a_failed_try_a_corrected_reading_is_sent_as_it_is_now(
+    archive: FakeArchive, monkeypatch: pytest.MonkeyPatch, workspace: Path, patient: Patient
+) -> None:
+    state, entry, reading = make_entry(monkeypatch, make_film(pixels=draw_film_pixels()))
+    corrected = interpret(entry.examination, patient)
+    assert [*sending.describe_verdicts(corrected)] == [*sending.describe_verdicts(reading)]
+    report = _fail_then_send(archive, state, entry, (reading, corrected))
+    assert f"age_years={patient.age_years}'" in report
+    assert f"view={patient.view}'" in report
+
+
+def test_after_a_failed_try_diameters_are_sent_where_they_have_been_moved_to(
+    archive: FakeArchive, monkeypatch: pytest.MonkeyPatch, workspace: Path
+) -> None:
+    state, entry, reading = make_entry(monkeypatch, make_film(pixels=draw_film_pixels()))
+    measured = Measurement(value=0.5, heart=((60, 90), (110, 90)), thorax=((30, 95), (130, 95)))
+    moved = replace(measured, heart=((60, 80), (110, 80)))
+    before, now = (replace(reading, measurements=(each,)) for each in (measured, moved))
+    assert [*sending.describe_verdicts(now)] == [*sending.describe_verdicts(before)]
+    report = _fail_then_send(archive, state, entry, (before, now))
+    assert "[60.0, 80.0, 110.0, 80.0]" in report
+
+
+def _fail_then_send(
+    archive: FakeArchive,
+    state: ReadPageState,
+    entry: StudyEntry,
+    readings: tuple[Reading, Reading],
+) -> str:
+    """Send one reading to an archive that is away, and the other once it is back: the report that it then has."""
+    before, now = readings
+    archive.fails = ArchiveUnreachable("away")
+    with pytest.raises(ArchiveUnreachable):
+        sending.send_results(state, entry, before, settings(), ("sr",))
+    archive.fails = None
+    sending.send_results(state, entry, now, settings(), ("sr",))
+    return str(dcmread(BytesIO(archive.sent[0])))
 
 
 def test_a_film_of_another_patient_than_the_list_said_is_not_sent(

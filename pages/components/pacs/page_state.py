@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from cxr_core.workspace.json_files import JsonObject
+
 if TYPE_CHECKING:  # the first paint does without pydicom
     from cxr_core.dicom_io.pacs.archive import ObjectReference, Study
     from pages.components.pacs.study_fetch import StudyFetch
@@ -46,11 +48,12 @@ class SentResults:
 class UnsentResults:
     """Objects of one film that an archive has not taken: they are sent as they are when the reader tries again.
 
-    kinds, verdicts: as of `SentResults`; others need other objects.  files: DICOM files.
+    kinds: as of `SentResults`.  reading: what the objects were made from; another one needs other objects.
+    files: DICOM files.
     """
 
     kinds: tuple[str, ...]
-    verdicts: tuple[str, ...]
+    reading: JsonObject
     objects: tuple[ObjectReference, ...]
     files: tuple[bytes, ...]
 

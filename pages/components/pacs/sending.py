@@ -130,7 +130,8 @@ def send_results(
     """Make the objects of a film's reading, send them and ask whether they are held.
 
     Raises FilmRefused for a film that no result can belong to, and ArchiveError where they could not be sent: those
-    that were made are kept, so that another try sends the same ones and the archive has none of them twice.
+    that were made are kept, so that another try with the same reading sends the same ones and the archive has none of
+    them twice.
     """
     models = ", ".join(sorted(f"{f.model} {f.version}" for f in reading.findings if f.model))
     with log_task("sending", source="page") as task:
@@ -149,7 +150,7 @@ def send_results(
             archive=settings.results,
             kinds=kinds,
             objects=results.objects,
-            verdicts=results.verdicts,
+            verdicts=tuple(describe_verdicts(reading)),
             missing=_count_missing(archive, results.objects),
         )
 
@@ -157,17 +158,17 @@ def send_results(
 def _make_results(
     state: ReadPageState, entry: StudyEntry, reading: Reading, kinds: tuple[str, ...]
 ) -> UnsentResults:
-    """The objects of a reading: those of a try that failed, else new ones."""
-    verdicts = tuple(describe_verdicts(reading))
+    """The objects of a reading: those of a try that failed with the same reading, else new ones."""
+    content = replace(reading, seconds=0.0).to_json(file="")  # how long it took changes nothing
     unsent = state.unsent.get(entry.key)
-    if unsent is not None and (unsent.kinds, unsent.verdicts) == (kinds, verdicts):
+    if unsent is not None and (unsent.kinds, unsent.reading) == (kinds, content):
         return unsent
     header = find_header(state, entry)
     _require_same_study(state, entry, header)
     objects = build_objects(describe_result(_with_pixels(entry), reading), header, kinds)
     state.unsent[entry.key] = UnsentResults(
         kinds=kinds,
-        verdicts=verdicts,
+        reading=content,
         objects=tuple(ObjectReference.of_dataset(each) for each in objects),
         files=tuple(encode_object(each) for each in objects),
     )
