@@ -29,10 +29,11 @@ UIDS = {
     "SOPClassUID": "kind of image",
 }
 IDENTIFIER = "PatientID"
-# Of the patient and study modules (PS3.3 C.7.1.1, C.7.2.1), and what a picture made from the film has to repeat.
+# Of the patient and study modules (PS3.3 C.7.1.1, C.7.2.1), and what a picture made from the film has to repeat. By
+# the manufacturer the node recognises results of this program.
 OPTIONAL = (
     "PatientName", "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
-    "StudyTime", "ReferringPhysicianName", "BurnedInAnnotation", "LossyImageCompression",
+    "StudyTime", "ReferringPhysicianName", "BurnedInAnnotation", "LossyImageCompression", "Manufacturer",
 )  # fmt: skip
 CODES = {
     "PatientSex": ("F", "M", "O"),

@@ -33,7 +33,9 @@ from cxr_core.dicom_io.node.receiver import NodeReceiver, is_known_peer, list_co
 from cxr_core.dicom_io.node.spool import Spool
 from cxr_core.dicom_io.pacs.open_archive import silence_network_libraries
 from cxr_core.dicom_io.pacs.settings import NodeSettings, PeerSettings
+from cxr_core.dicom_io.results import build_objects, encode_object
 from cxr_core.errors import NodeError
+from tests.dicom_io.bench import examine, header_of, report_of
 from tests.node.bench import CR, CT, IDENTITY, PEER, TITLE, arrive, make_film, make_settings
 from tests.system_tools import require_system_tool
 
@@ -166,6 +168,20 @@ def test_a_scan_is_taken_and_passed_over_without_a_look(bench: Bench) -> None:
     assert passed_over.reason == "no_film_class"
     assert len(bench.names) == 1
     assert bench.spool.list_names() == set(bench.names)
+
+
+def test_a_key_image_that_another_silhouette_has_made_is_no_film(bench: Bench) -> None:
+    film = make_film(1)
+    (key_image,) = build_objects(report_of(examine(film)), header_of(film), ("image",))
+    status = bench.store.store(
+        encode_object(key_image),
+        class_uid=str(key_image.SOPClassUID),
+        instance_uid=str(key_image.SOPInstanceUID),
+        association="",
+    )
+    assert status == SUCCESS
+    assert bench.queue.count_states() == {State.OWN_RESULT: 1}
+    assert bench.spool.list_names() == set()
 
 
 def test_an_association_that_breaks_off_leaves_what_was_whole(bench: Bench) -> None:

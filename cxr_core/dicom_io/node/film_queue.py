@@ -44,7 +44,7 @@ class State(StrEnum):
     CONFIRMED = "confirmed"  # the archive holds them; nothing of the film is left here
     PASSED_OVER = "passed over"  # no frontal chest film; nothing of it is left here
     DEAD = "dead"  # needs a person
-    OWN_RESULT = "own result"  # an object that this node has made: no film, should it come back
+    OWN_RESULT = "own result"  # made by this program: no film, should it be received
 
 
 WAITING = (State.RECEIVED, State.READING, State.READ, State.SENT)

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 
 from pydicom.uid import (
@@ -16,6 +17,7 @@ from pydicom.uid import (
 from cxr_core.dicom_io.header import HeaderReader
 from cxr_core.dicom_io.node.film_queue import Arrival, FilmQueue, State
 from cxr_core.dicom_io.node.spool import Spool
+from cxr_core.dicom_io.origin import MAKER
 from cxr_core.dicom_io.pacs.settings import NodeSettings
 from cxr_core.errors import FilmRefused, NodeError
 
@@ -53,7 +55,8 @@ class FilmStore:
     def store(self, data: bytes, *, class_uid: str, instance_uid: str, association: str) -> int:
         """Take one instance, as a DICOM file, and return its status.
 
-        After success the disk has it and the queue knows it, or it came before, or it is an image but no film.
+        After success the disk has it and the queue knows it, or it came before, or it is an image but no film. Key
+        images that this program has made, here or elsewhere, are no films.
         """
         arrival = Arrival(
             instance_uid=instance_uid,
@@ -69,22 +72,30 @@ class FilmStore:
                 return SUCCESS
             if len(data) > self._max_bytes:
                 return CANNOT_UNDERSTAND
-            if not self._has_room(len(data)):
-                return OUT_OF_RESOURCES
-            self._spool.write_film(arrival.name, data)
-            self._queue.add(replace(arrival, study_uid=self._find_study(data)))
+            return self._keep(arrival, data)
         except (OSError, NodeError):  # a full disk above all; the sender keeps the film
             return OUT_OF_RESOURCES
+
+    def _keep(self, arrival: Arrival, data: bytes) -> int:
+        """Keep an instance, unless this program has made it. Raises OSError, NodeError."""
+        header = self._read_header(data)
+        if header.get("Manufacturer") == MAKER:
+            self._queue.add(arrival, State.OWN_RESULT)
+            return SUCCESS
+        if not self._has_room(len(data)):
+            return OUT_OF_RESOURCES
+        self._spool.write_film(arrival.name, data)
+        self._queue.add(replace(arrival, study_uid=header.get("StudyInstanceUID", "")))
         return SUCCESS
 
     def _has_room(self, size: int) -> bool:
         is_free = self._spool.measure_free_bytes() >= size + RESERVE_BYTES
         return is_free and self._queue.count_bytes() + size <= self._max_spool_bytes
 
-    def _find_study(self, data: bytes) -> str:
-        """The film's study; empty where the header does not say, which the reading will find too."""
+    def _read_header(self, data: bytes) -> Mapping[str, str]:
+        """The texts of the film's header; empty where it cannot be read, which the reading will find too."""
         with self._lock:
             try:
-                return self._headers.read(data).texts["StudyInstanceUID"]
+                return self._headers.read(data).texts
             except FilmRefused:
-                return ""
+                return {}
