@@ -5,7 +5,7 @@
          familiarity.safetensors   statistics of the training films' features, for the out-of-distribution score
                                    (optional)
          validation_scores.json    what the validation films scored, to compare a site's films with (optional)
-         learnt_films.txt          the hashes of the films that it was trained and tuned on (optional)
+         learnt_films.txt          the hashes of the films that it learnt from; see `site.learnt_films` (optional)
 """
 
 from collections.abc import Callable, Mapping

@@ -65,6 +65,7 @@ from cxr_core.promotion.gate.verdict import (
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.reader import Reader
 from cxr_core.reading.segmenter import Segmenter
+from cxr_core.site.learnt_films import read_learnt_films
 from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.workspace.json_files import Json
 from cxr_core.workspace.jsonl import utc_now
@@ -148,14 +149,13 @@ def _compare_classifier(run: RunFolder, progress: StageProgress) -> Verdict:
         predictions = _add_resolution(predictions, run.model, folders, films, progress)
         return check_classifier(candidate.card, cards, predictions), ""
 
-    return _make_verdict(run, candidate.card, cards, check, progress)
+    return _make_verdict(run, candidate.card, cards, folders, check, progress)
 
 
 def _compare_segmenter(run: RunFolder, progress: StageProgress) -> Verdict:
     candidate = Segmenter.load(run.model)
-    incumbents = [
-        load_incumbent(folder, Segmenter.load) for folder in find_incumbents(candidate.card)
-    ]
+    folders = find_incumbents(candidate.card)
+    incumbents = [load_incumbent(folder, Segmenter.load) for folder in folders]
     incumbent = incumbents[0] if incumbents else None
 
     def check(films: ComparisonSet) -> tuple[tuple[Check, ...], str]:
@@ -163,24 +163,27 @@ def _compare_segmenter(run: RunFolder, progress: StageProgress) -> Verdict:
         card = incumbent.card if incumbent else None
         return check_segmenter(candidate.card, card, own, other), problem
 
-    return _make_verdict(run, candidate.card, [each.card for each in incumbents], check, progress)
+    cards = [each.card for each in incumbents]
+    return _make_verdict(run, candidate.card, cards, folders, check, progress)
 
 
 def _make_verdict(
     run: RunFolder,
     candidate: AnyCard,
     incumbents: Sequence[AnyCard],
+    folders: Sequence[Path],
     check: Callable[[ComparisonSet], tuple[tuple[Check, ...], str]],
     progress: StageProgress,
 ) -> Verdict:
     """The kept verdict where it still holds, else a new one, which is kept.
 
-    check: gives the checks on a comparison set, and why its films could not be used.
+    folders: of the incumbents.  check: gives the checks on a comparison set, and why its films could not be used.
     """
     kept = read_verdict(run.path)
     if kept is not None and verdict_holds(kept, candidate, incumbents):
         return kept
-    films = choose_comparison_set(run, candidate, incumbents, progress)
+    learnt = [read_learnt_films(folder) for folder in folders]
+    films = choose_comparison_set(run, candidate, incumbents, learnt, progress)
     checks, problem = check(films)
     trials = count_validation_uses(run.load_manifest().data.split_sha256)
     limits, official_test = SEGMENTER_LIMITS.to_json(), None

@@ -20,6 +20,8 @@ from cxr_core.evaluation.population import find_reasons_outside, join_reasons
 from cxr_core.evaluation.store.provenance import count_test_uses
 from cxr_core.models.card_file import AnyCard
 from cxr_core.presentation.wording import format_count
+from cxr_core.site.learnt_films import LearntFilms, read_learnt_films
+from cxr_core.training.exclusions import left_test_films_alone
 from cxr_core.training.run_data import films_of_split
 from cxr_core.training.runs.manifest import Exclusions, split_kinds
 from cxr_core.training.runs.run_folder import RunFolder
@@ -85,9 +87,16 @@ class Films:
 
 
 def choose_comparison_set(
-    run: RunFolder, candidate: AnyCard, incumbents: Sequence[AnyCard], progress: StageProgress
+    run: RunFolder,
+    candidate: AnyCard,
+    incumbents: Sequence[AnyCard],
+    learnt: Sequence[LearntFilms],
+    progress: StageProgress,
 ) -> ComparisonSet:
-    """The films on which the model of a run may be measured, and compared with each model in use."""
+    """The films on which the model of a run may be measured, and compared with each model in use.
+
+    learnt: the films that each of the models in use was trained on, in their order.
+    """
     folders = run.load_manifest().folders
     if not folders:
         return _find_nothing(
@@ -105,8 +114,8 @@ def choose_comparison_set(
     holdout, test = _keep_population(holdout, candidate), _keep_population(test, candidate)
     splits = {HOLDOUT: holdout.manifest, TEST: test.manifest}
     shared = []
-    for incumbent in incumbents:
-        unseen = _exclude_films_of(incumbent, run, dataset, holdout, test)
+    for incumbent, own in zip(incumbents, learnt, strict=True):
+        unseen = _exclude_films_of(incumbent, own, run, dataset, holdout, test)
         shared.append(_choose_films(*unseen, all_test, [candidate, incumbent]))
     return ComparisonSet(
         own=_choose_films(holdout, test, all_test, [candidate]),
@@ -202,15 +211,25 @@ def _find_test_films(run: RunFolder, dataset: Manifest, exclusions: Exclusions) 
             "the run's card does not say that it, and what it started from, left an official test split alone",
         )
     try:
-        return Films(films_of_split(run, dataset, TEST))
+        films = films_of_split(run, dataset, TEST)
     except DataError as error:
         return Films(None, str(error))
+    if read_learnt_films(run.model).include_some_of(films.table["sha256"]):
+        return Films(
+            None, "the model was trained on films that are in the test split of its data now"
+        )
+    return Films(films)
 
 
 def _exclude_films_of(
-    incumbent: AnyCard, run: RunFolder, dataset: Manifest, holdout: Films, test: Films
+    incumbent: AnyCard,
+    learnt: LearntFilms,
+    run: RunFolder,
+    dataset: Manifest,
+    holdout: Films,
+    test: Films,
 ) -> tuple[Films, Films]:
-    """Both choices without those that the active version may have been trained on."""
+    """Both choices without those that the active version may have been trained on. learnt: its films."""
     exclusions = Exclusions.from_training(incumbent.training)
     name, share = f"{incumbent.model} {incumbent.version}", run.load_recipe().gate_share
     covers = exclusions.covers_holdout(share, split_kinds(dataset.kind))
@@ -218,10 +237,14 @@ def _exclude_films_of(
         holdout = Films(
             None, f"{name} was trained on films of the holdout, or its card cannot exclude it"
         )
-    left_alone, split = exclusions.official_test, "official test split"
+    if test.manifest is None:
+        return holdout, test
+    split = "official test split"
     if _made_own_split(run):
         left_alone, split = _has_split_of(run, incumbent), "run's test split"
-    if test.manifest is not None and not left_alone:
+    else:
+        left_alone = left_test_films_alone(exclusions, learnt, test.manifest)
+    if not left_alone:
         test = Films(
             None,
             f"the card of {name} does not rule out that it was trained on the {split}",

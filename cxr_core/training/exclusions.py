@@ -1,12 +1,14 @@
 """Records the films that a run leaves out, so that its model can be compared with another on them."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.splits.holdout import HASH_KEY, HOLDOUT
 from cxr_core.data.splits.saved_split import SavedSplit
 from cxr_core.models.card import CARD, ModelCard
 from cxr_core.models.networks.initialise import find_initial_model
+from cxr_core.site.learnt_films import LearntFilms, read_learnt_films
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.runs.manifest import Exclusions, HoldoutExclusion, split_kinds
 from cxr_core.workspace.json_files import read_json_object
@@ -20,9 +22,11 @@ def build_exclusions(
     if saved is not None:
         official_test = saved.record.official_test
     kinds = split_kinds(films.kind)
-    parent = _exclusions_of_initial_model(recipe.init)
-    if parent is not None:
-        official_test = official_test and parent.official_test
+    folder = find_initial_model(recipe.init)
+    if folder is not None:
+        parent, learnt = _read_exclusions(folder), read_learnt_films(folder)
+        test = films.with_table(films.table[films.table["split"] == "test"])
+        official_test = official_test and left_test_films_alone(parent, learnt, test)
         share = min(share, parent.holdout_share)
         kinds |= parent.kinds
     return Exclusions(
@@ -30,6 +34,24 @@ def build_exclusions(
         kinds=kinds,
         holdout=_describe_holdout(recipe, films, share),
     )
+
+
+def left_test_films_alone(exclusions: Exclusions, learnt: LearntFilms, test: Manifest) -> bool:
+    """Whether a model left the official test split of its own data alone, and was not trained on these test films.
+
+    learnt: the films that it was trained on. Where they are unknown, the model must know data of these layouts only.
+    """
+    if not exclusions.official_test:
+        return False
+    if learnt.is_known:
+        return not learnt.include_some_of(test.table["sha256"])
+    return exclusions.kinds <= split_kinds(test.kind)
+
+
+def read_films_of_initial_model(init: str) -> LearntFilms:
+    """The films that the model that a run starts from was trained on; unknown where it starts from no model."""
+    folder = find_initial_model(init)
+    return LearntFilms(is_known=False) if folder is None else read_learnt_films(folder)
 
 
 def recipe_as_trained(recipe: Recipe, card: ModelCard) -> Recipe:
@@ -51,10 +73,7 @@ def _describe_holdout(recipe: Recipe, films: Manifest, share: float) -> HoldoutE
     )
 
 
-def _exclusions_of_initial_model(init: str) -> Exclusions | None:
-    """Those of the model that a run starts from; None for random weights, ImageNet's, or a file of weights."""
-    folder = find_initial_model(init)
-    if folder is None:
-        return None
+def _read_exclusions(folder: Path) -> Exclusions:
+    """Those of the card of a model."""
     training = (read_json_object(folder / CARD) or {}).get("training")
     return Exclusions.from_training(training if isinstance(training, dict) else {})

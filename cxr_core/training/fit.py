@@ -21,10 +21,12 @@ from cxr_core.models.networks.initialise import (
     initialise_network,
 )
 from cxr_core.models.networks.user_code import code_folder, hash_code, require_allowed
+from cxr_core.site.learnt_films import add_learnt_films
 from cxr_core.training.engine.checkpoint import LatestCheckpoint
 from cxr_core.training.engine.distributed import DistributedContext, join_processes
 from cxr_core.training.engine.trainer import Stopped, Trainer
 from cxr_core.training.engine.watch_films import FilmWatch
+from cxr_core.training.exclusions import read_films_of_initial_model
 from cxr_core.training.export.export_classifier import export_classifier
 from cxr_core.training.export.export_segmenter import export_segmenter
 from cxr_core.training.preconditions import require_films
@@ -238,6 +240,7 @@ def _initialise(recipe: Recipe, init: str, code: Mapping[str, str]) -> Initialis
 def _train(run: _Run, network: Network, latest: LatestCheckpoint | None = None) -> Path:
     """Train and export. latest: where a resumed run goes on."""
     began = time.perf_counter()
+    inherited = read_films_of_initial_model(run.recipe.init)
     splits = _load_splits(run)
     if run.context.is_first:
         run.show_picture("train/batch", draw_batch(run.recipe, splits["train"]))
@@ -254,6 +257,7 @@ def _train(run: _Run, network: Network, latest: LatestCheckpoint | None = None) 
             export = export_segmenter if run.recipe.structures else export_classifier
             duration_s = time.perf_counter() - began
             export(run.recipe, trained, run.data.films, splits, run.folder, duration_s, run.report)
+            add_learnt_films(run.folder.model, [inherited])
             run.report(RunFinished(model=str(run.folder.model), epoch=trained.epoch))
     except Stopped as stopped:
         run.report(RunStopped(step=stopped.step))

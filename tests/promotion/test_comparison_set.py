@@ -10,10 +10,12 @@ from cxr_core.data.manifest import Manifest, build_table
 from cxr_core.models.card import Population
 from cxr_core.promotion import comparison_set
 from cxr_core.promotion.comparison_set import Films, choose_comparison_set
+from cxr_core.site.learnt_films import LearntFilms
 from cxr_core.training.runs.manifest import DataDescription, Exclusions
 from tests.tiny import tiny_card
 from tests.training.test_fit import TINY
 
+UNKNOWN = LearntFilms(is_known=False)
 ANYBODY = tiny_card(findings=("pneumonia",))
 ADULTS = replace(ANYBODY, model="adults", population=Population(text="adults", age_min=18))
 PA = replace(ANYBODY, model="pa", population=Population(text="PA films", views=("PA",)))
@@ -41,12 +43,12 @@ def run(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.setattr(comparison_set, "open_data", lambda *_: films())
     monkeypatch.setattr(comparison_set, "_find_holdout", lambda *_: Films(films()))
     monkeypatch.setattr(comparison_set, "_find_test_films", lambda *_: Films(None, "none"))
-    monkeypatch.setattr(comparison_set, "_exclude_films_of", lambda *given: given[3:])
+    monkeypatch.setattr(comparison_set, "_exclude_films_of", lambda *given: given[4:])
     return SimpleNamespace(load_manifest=lambda: SimpleNamespace(folders=("films",)))
 
 
 def test_each_comparison_is_on_films_within_both_populations(run: SimpleNamespace) -> None:
-    chosen = choose_comparison_set(run, ADULTS, [ANYBODY, PA], lambda *_: None)
+    chosen = choose_comparison_set(run, ADULTS, [ANYBODY, PA], [UNKNOWN] * 2, lambda *_: None)
     assert chosen.own.manifest is not None
     assert list(chosen.own.manifest.table["image"].str[0]) == ["2", "3", "4", "5", "6", "7"]
     with_anybody, with_pa = chosen.shared
@@ -102,7 +104,7 @@ def test_a_model_that_began_from_another_one_may_have_learnt_the_runs_test_films
 def test_without_films_for_both_there_is_nothing_to_compare_on(run: SimpleNamespace) -> None:
     infants = replace(ANYBODY, model="infants", population=Population(text="infants", age_max=0))
     chosen = choose_comparison_set(
-        run, replace(infants, population=Population(text="x", views=("LATERAL",))), [], print
+        run, replace(infants, population=Population(text="x", views=("LATERAL",))), [], [], print
     )
     assert chosen.own.manifest is None
     assert "was made for none of these patients" in chosen.own.description

@@ -12,6 +12,7 @@ from cxr_core.models.registry import registry
 from cxr_core.promotion import next_model
 from cxr_core.promotion.comparison_set import choose_comparison_set
 from cxr_core.promotion.next_model import plan_next_model
+from cxr_core.site.learnt_films import LearntFilms
 from cxr_core.training.engine.distributed import DistributedContext
 from cxr_core.training.recipe.recipe_file import format_recipe
 from cxr_core.training.run_data import describe_run_data, open_run_data
@@ -116,7 +117,8 @@ def test_verdicts_on_films_of_the_comparison_are_never_trained_on(tmp_path: Path
         )
         run = RunFolder.create(RECIPE, manifest, tmp_path / name)
         card = tiny_card(findings=("pneumonia",), training={"data": manifest.training_data()})
-        judged[name] = choose_comparison_set(run, card, [card], lambda *stage: None)
+        learnt_films = LearntFilms(is_known=False)
+        judged[name] = choose_comparison_set(run, card, [card], [learnt_films], lambda *stage: None)
     assert learnt["own"] == learnt["layer"]
     for compared in judged.values():
         assert compared.own.split == "gate"

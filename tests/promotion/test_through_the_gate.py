@@ -2,9 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from cxr_core.data.prepare import open_data
 from cxr_core.errors import ModelError, RunError
 from cxr_core.evaluation.robustness.resolution import read_copies
 from cxr_core.evaluation.store.provenance import count_test_uses
+from cxr_core.film.phantom.phantom import draw_phantom
 from cxr_core.inference import predict_films
 from cxr_core.jobs.activity import GATE_ACTIVITY, read_activity
 from cxr_core.models.card import Calibration, ModelCard, Population
@@ -33,6 +37,7 @@ from cxr_core.promotion.gate.verdict import read_verdict
 from cxr_core.promotion.publish import compare_run, publish
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.reader import Reader
+from cxr_core.site.learnt_films import write_learnt_films
 from cxr_core.training.exclusions import build_exclusions
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.run_data import LEARNING_SPLITS, describe_run_data, split_manifest
@@ -42,7 +47,7 @@ from tests.jobs.job_control import until
 from tests.tiny import tiny_card, tiny_model
 from train.publish import main
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.training, pytest.mark.timeout(900)]
 
 KEY = "pneumonia"
 RECIPE = Recipe(
@@ -59,7 +64,16 @@ TRAIN, TEST = 200, 80
 
 
 @pytest.fixture(scope="module")
-def known(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ModelCard]:
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The workspace in which the films are opened first: their pixels and near-duplicates are found once."""
+    folder = tmp_path_factory.mktemp("opened")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CXR_WORKSPACE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory, opened: Path) -> tuple[Path, ModelCard]:
     """Films of as many patients, and the card of the network that decides their labels: calibrated, by construction."""
     rng = np.random.default_rng(0)
     root = tmp_path_factory.mktemp("known")
@@ -92,16 +106,40 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ModelCard]:
     return root / "films", tiny_card(findings=(KEY,), calibration={KEY: calibration})
 
 
-@pytest.fixture(autouse=True)
-def no_shipped_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def workspace(workspace: Path, known: tuple[Path, ModelCard], opened: Path) -> Path:
+    """A workspace of the test's own, in which the films are prepared already."""
+    copy_prepared(opened, workspace)
+    return workspace
+
+
+def copy_prepared(opened: Path, workspace: Path) -> None:
+    for name in ("datasets", "cache"):
+        shutil.copytree(opened / name, workspace / name)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_shipped_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """None of the models that ship is in use: they answer the same finding."""
-    monkeypatch.setattr(registry, "SHIPPED_MODELS", tmp_path / "none")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "SHIPPED_MODELS", tmp_path_factory.mktemp("shipped") / "none")
+        yield
 
 
-@pytest.fixture(autouse=True)
-def no_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def no_copies() -> Iterator[None]:
     """No film is read in other sizes: these films are noise, which is another film in another size."""
-    monkeypatch.setattr(candidate, "read_copies", lambda *_: {})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(candidate, "read_copies", lambda *_: {})
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def each_phantom_is_drawn_once() -> Iterator[None]:
+    """Every publication reads the same few phantoms."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publishing, "draw_phantom", cache(draw_phantom))
+        yield
 
 
 def a_run(
@@ -299,6 +337,26 @@ def test_an_incumbent_that_was_trained_on_the_holdout_is_compared_on_the_officia
     assert compared.figures["difference"]["n"] == TEST
 
 
+@pytest.mark.parametrize(
+    ("learner", "says"),
+    [
+        ("model in use", "the card of tiny 1.0.0 does not rule out that it was trained on the off"),
+        ("new model", "the model was trained on films that are in the test split of its data now"),
+    ],
+)
+def test_films_that_one_of_the_models_has_learnt_are_no_test_films(
+    learner: str, says: str, known: tuple[Path, ModelCard], tmp_path: Path, workspace: Path
+) -> None:
+    """The table named other test films when the model was trained, so its card says that it left them alone."""
+    in_use = publish(a_run(tmp_path / "old", known, recipe=replace(RECIPE, gate_share=0.0)).path)
+    run = a_run(tmp_path / "new", known)
+    test_films = open_data([known[0]]).select_split("test").table["sha256"]
+    write_learnt_films(run.model if learner == "new model" else in_use, test_films)
+    verdict = compare_run(run.path)
+    assert verdict.split == ""
+    assert says in verdict.comparison_set
+
+
 def test_where_no_film_is_new_to_both_the_gate_stays_closed(known, tmp_path, workspace):
     publish(
         a_run(
@@ -346,17 +404,42 @@ def test_a_version_activated_meanwhile_must_be_compared_again(
         publish(run.path, "a note")
 
 
+@pytest.fixture(scope="module")
+def compared(
+    known: tuple[Path, ModelCard], opened: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A folder with a run, which the gate has compared, and a workspace in which its model is installed."""
+    folder = tmp_path_factory.mktemp("compared")
+    copy_prepared(opened, folder / "workspace")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CXR_WORKSPACE", str(folder / "workspace"))
+        run = a_run(folder / "run", known)
+        first = publish(run.path)
+        first.with_name("current.json").unlink()  # as it was before versions were named
+        compare_run(run.path)
+    shutil.copytree(folder, folder.with_name("kept"), symlinks=True)
+    return folder
+
+
+@pytest.fixture
+def run_to_publish(compared: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    """The run that was compared, in its workspace, as if no other test had used them."""
+    shutil.rmtree(compared)
+    shutil.copytree(compared.with_name("kept"), compared, symlinks=True)
+    monkeypatch.setenv("CXR_WORKSPACE", str(compared / "workspace"))
+    return RunFolder(compared / "run")
+
+
+@pytest.mark.process
 @pytest.mark.parametrize(
     "step", ["pin_active_version", "write_verdict", "_flushed", "_before_pointer"]
 )
-def test_a_kill_while_publishing_leaves_the_old_version_active(step, known, tmp_path, workspace):
+def test_a_kill_while_publishing_leaves_the_old_version_active(
+    step: str, run_to_publish: RunFolder
+) -> None:
     """In a process of its own, ended as by SIGKILL, with what it was about to do undone."""
-    run = a_run(tmp_path / "run", known)
-    first = publish(run.path)
-    (
-        workspace / "models" / "tiny" / "current.json"
-    ).unlink()  # as it was before versions were named
-    compare_run(run.path)
+    run = run_to_publish
+    first = run.path.with_name("workspace") / "models" / "tiny" / "1.0.0"
     child = os.fork()
     if child == 0:
         _end_at(step)
@@ -368,6 +451,7 @@ def test_a_kill_while_publishing_leaves_the_old_version_active(step, known, tmp_
     assert find_active_version("tiny").folder == second != first
 
 
+@pytest.mark.process
 def test_a_kill_while_another_name_is_published_leaves_one_model_reading(
     known, tmp_path, workspace
 ):
@@ -385,6 +469,7 @@ def test_a_kill_while_another_name_is_published_leaves_one_model_reading(
     assert [path.parent.name for path in list_classifiers()] == ["better"]
 
 
+@pytest.mark.process
 def test_a_kill_during_the_comparison_is_shown_and_leaves_no_verdict(known, tmp_path, workspace):
     run = a_run(tmp_path / "run", known)
     child = os.fork()

@@ -126,6 +126,9 @@ def test_learnt_films_are_kept_beside_the_weights(tmp_path):
     assert A in learnt
     assert "c" * 64 not in learnt
     assert (tmp_path / "learnt_films.txt").read_text() == "aaaaaaaa\nbbbbbbbb\n"
+    others = [f"{number:064}" for number in range(1001)]
+    assert learnt.include_some_of([A, *others[:998]])
+    assert not learnt.include_some_of([A, *others])  # one in a thousand is chance
     (tmp_path / "learnt_films.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(ModelError, match="cannot be read"):
         read_learnt_films(tmp_path)

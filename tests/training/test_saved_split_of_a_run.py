@@ -11,7 +11,7 @@ from cxr_core.data.registry import Dataset
 from cxr_core.data.splits.own_list import read_own_split
 from cxr_core.data.splits.plan import plan_by_ratios
 from cxr_core.data.splits.saved_split import delete_split, save_split
-from cxr_core.site.learnt_films import read_learnt_films
+from cxr_core.site.learnt_films import read_learnt_films, write_learnt_films
 from cxr_core.training.export.refit import refit_model
 from cxr_core.training.export.site_scores import rewrite_site_scores
 from cxr_core.training.recipe.recipe_file import format_recipe
@@ -73,11 +73,14 @@ def test_a_run_on_a_saved_split_is_refitted_and_scored_for_a_site(dataset, comma
     assert fit([*command, "--splits", "mine"]) == 0
     delete_split(dataset, "mine")
     run, reduced = tmp_path / "run", tmp_path / "reduced"
+    is_learnt = films.films["split"].isin(("train", "val"))
+    of_parent = "f" * 64
+    write_learnt_films(run / "model", [*films.films["sha256"][is_learnt], of_parent])
     changes = {"reduce_to": "16"}
     refit_model(run / "model", [dataset.name], changes, version="1.1.0", run=reduced)
     rewrite_site_scores(reduced / "model", [dataset.name], ignore_stage_progress)
     learnt = read_learnt_films(reduced / "model")
-    is_learnt = films.films["split"].isin(("train", "val"))
+    assert of_parent in learnt
     assert [sha256 in learnt for sha256 in films.films["sha256"]] == is_learnt.tolist()
 
 

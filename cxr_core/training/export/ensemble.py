@@ -17,6 +17,7 @@ from cxr_core.models.figures import recorded_figure
 from cxr_core.models.networks.ensemble import EnsembleClassifier
 from cxr_core.models.networks.initialise import describe_initial_weights
 from cxr_core.models.store import load_card, load_network
+from cxr_core.site.learnt_films import add_learnt_films, read_learnt_films
 from cxr_core.training.engine.trainer import TrainedNetwork
 from cxr_core.training.exclusions import build_exclusions
 from cxr_core.training.export.export_classifier import export_classifier
@@ -90,6 +91,7 @@ def build_ensemble(
     with folder.hold():
         duration_s = training_s + time.perf_counter() - began
         export_classifier(recipe, trained, learning, splits, folder, duration_s)
+        add_learnt_films(folder.model, [read_learnt_films(member.model) for member in members])
     return folder.model
 
 

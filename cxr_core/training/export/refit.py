@@ -21,6 +21,7 @@ from cxr_core.errors import ModelError, RecipeError
 from cxr_core.models.card import ModelCard
 from cxr_core.models.networks.initialise import describe_initial_weights
 from cxr_core.models.store import load_card, load_network
+from cxr_core.site.learnt_films import add_learnt_films, read_learnt_films
 from cxr_core.training.engine.trainer import TrainedNetwork
 from cxr_core.training.exclusions import recipe_as_trained
 from cxr_core.training.export.ensemble import validation_auroc
@@ -89,6 +90,7 @@ def refit_model(
     with made.hold():
         duration_s = card.training.get("duration_s", 0) + time.perf_counter() - began
         export_classifier(recipe, trained, learning, splits, made, duration_s, report)
+        add_learnt_films(made.model, [read_learnt_films(folder)])
     return made.model
 
 

@@ -16,7 +16,7 @@ from cxr_core.inference import classify_films
 from cxr_core.models.card import ModelCard
 from cxr_core.presentation.wording import format_count
 from cxr_core.reading.classifier import Classifier
-from cxr_core.site.learnt_films import write_learnt_films
+from cxr_core.site.learnt_films import read_learnt_films, write_learnt_films
 from cxr_core.site.validation_scores import (
     ValidationScores,
     summarise_finding,
@@ -33,7 +33,10 @@ from cxr_core.training.run_split import find_split_of_run
 
 
 def write_site_scores(folder: Path, card: ModelCard, films: Manifest, logits: np.ndarray) -> None:
-    """Write both files. films: those of train and val.  logits: (N, L) of the validation films, in their order."""
+    """Write both files. films: those of train and val.  logits: (N, L) of the validation films, in their order.
+
+    The films that a list in this folder names already stay in it: models that this one was made from learnt them.
+    """
     validation = films.select_split("val")
     patients = validation.table["patient"].to_numpy(str)
     findings = {}
@@ -50,7 +53,7 @@ def write_site_scores(folder: Path, card: ModelCard, films: Manifest, logits: np
         findings=findings,
     )
     write_validation_scores(folder, scores)
-    write_learnt_films(folder, films.table["sha256"])
+    write_learnt_films(folder, {*films.table["sha256"], *read_learnt_films(folder).prefixes})
 
 
 def rewrite_site_scores(folder: Path, data: Sequence[str | Path], progress: StageProgress) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from cxr_core.data.manifest import Manifest, build_table
 from cxr_core.data.splits.holdout import HOLDOUT, MIN_CASES, carve_holdout, hash_patient
+from cxr_core.site.learnt_films import write_learnt_films
 from cxr_core.training.exclusions import build_exclusions
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.run_data import split_manifest
@@ -142,3 +143,25 @@ def test_exclusions_of_the_initial_model_are_inherited(initial_share, share, tmp
     folder = tiny_model(tmp_path, replace(tiny_card(findings=(KEY,)), training={"data": data}))
     exclusions = exclusions_after(replace(RECIPE, init=str(folder)), films())
     assert (exclusions.holdout_share, exclusions.official_test) == (share, bool(initial_share))
+
+
+@pytest.mark.parametrize(
+    ("learnt", "kind", "left_alone"),
+    [
+        ("train", "csv", True),
+        ("test", "csv", False),
+        (None, "csv", True),
+        (None, "nih14", False),
+    ],
+)
+def test_the_test_split_was_left_alone_only_where_the_initial_model_has_learnt_none_of_it(
+    learnt, kind, left_alone, tmp_path
+):
+    """A model without a list of its films promises nothing about data of another layout."""
+    data = {"kind": kind, "left_aside": {"official_test": True, "kinds": [kind]}}
+    folder = tiny_model(tmp_path, replace(tiny_card(findings=(KEY,)), training={"data": data}))
+    own = films(sha256=[f"{n:08x}" * 8 for n in range(800)])
+    if learnt:
+        write_learnt_films(folder, own.select_split(learnt).table["sha256"])
+    exclusions = exclusions_after(replace(RECIPE, init=str(folder)), own)
+    assert exclusions.official_test is left_alone

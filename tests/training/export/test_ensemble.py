@@ -19,6 +19,7 @@ from cxr_core.jobs.status import job_status
 from cxr_core.models.card import CARD
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
+from cxr_core.site.learnt_films import read_learnt_films, write_learnt_films
 from cxr_core.training.export.ensemble import build_ensemble, require_comparable
 from cxr_core.training.fit import FitOptions, fit, resume
 from cxr_core.training.runs.manifest import DataDescription, RunManifest
@@ -134,12 +135,22 @@ def test_a_mean_records_the_labels_and_the_trials_that_its_members_do(trained, t
     ]
     split = RunFolder.open(members[0]).load_manifest().data.split_sha256
     record_validation_use([split], "search", 1)
+    write_learnt_films(members[0] / "model", [film["sha256"], "f" * 64])
     with pytest.raises(RunError, match="has other labels than"):
         build_ensemble(members, [trained["data"]], run=tmp_path / "mean")
     build_ensemble(members, [trained["data"], layer.reference], run=tmp_path / "mean")
     manifest = RunFolder.open(tmp_path / "mean").load_manifest()
     assert [(one.name, one.sha256) for one in manifest.label_layers] == [("reviewed", layer.sha256)]
     assert manifest.validation_trials == 1
+    assert "f" * 64 in read_learnt_films(tmp_path / "mean" / "model")
+
+
+def test_a_model_lists_the_films_of_the_model_that_it_started_from(trained, tmp_path, workspace):
+    initial = shutil.copytree(trained["slow"] / "model", tmp_path / "initial")
+    write_learnt_films(initial, ["f" * 64])
+    model = fit(replace(TINY, init=str(initial)), [trained["data"]], QUIET, run=tmp_path / "run")
+    own = read_learnt_films(trained["slow"] / "model").prefixes
+    assert read_learnt_films(model).prefixes == own | {"f" * 8}
 
 
 def _copy_as_trained_with(layer: LabelLayer, run: Path, copy: Path) -> Path:
