@@ -50,6 +50,7 @@ from cxr_core.training.runs.annotation import (
 from cxr_core.workspace.atomic import remove_unfinished, temporary_path_beside
 from cxr_core.workspace.json_files import JsonObject, read_json_object
 from cxr_core.workspace.log import add_details
+from cxr_core.workspace.paths import printable
 from cxr_core.workspace.process_id import ProcessId, find_by_env_tag, send_signal
 
 SIGKILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no other
@@ -273,8 +274,11 @@ def submit_scoring(data: tuple[str, ...], name: str) -> Job:
     folder = files.runs_folder().parent / "scorings" / name
     request = ScoringRequest(data=tuple(map(_lasting_name, data)))
     former = files.read_request(folder)
-    if isinstance(former, ScoringRequest) and former.data != request.data:
-        raise RunError(f"{name} is a scoring of {', '.join(former.data)}; choose another name")
+    scored = files.read_scored_data(folder)  # a dismissed scoring has left no request
+    if isinstance(former, ScoringRequest):
+        scored = tuple(map(printable, former.data))
+    if scored and scored != tuple(map(printable, request.data)):
+        raise RunError(f"{name} is a scoring of {', '.join(scored)}; choose another name")
     return submit_evaluation_into(folder, request)
 
 

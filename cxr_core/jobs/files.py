@@ -28,12 +28,14 @@ from cxr_core.jobs.records import (
 from cxr_core.training.runs import run_files
 from cxr_core.workspace.atomic import atomic_write
 from cxr_core.workspace.json_files import Json, JsonObject, read_object
+from cxr_core.workspace.jsonl import read_jsonl
 from cxr_core.workspace.paths import workspace
 from cxr_core.workspace.process_id import ProcessId
 from cxr_core.workspace.process_lock import find_lock_holder
 
 METRICS = "metrics.json"  # of an evaluation
 SCORING_FINISHED = "scores/manifest.json"  # of a scoring, written last
+SCORING_REQUESTS = "scores/requests.jsonl"  # of a scoring: what each command was asked for
 SEARCH_FINISHED = "finished.json"  # of a search whose trials have all ended
 JOB_TAG = "CXR_JOB"  # the environment of a job's processes holds the job's folder under this name
 MAX_BYTES = 2**20  # of one of a job's files
@@ -165,6 +167,13 @@ def _explain_error(place: Path, error: OSError) -> RunError:
 def read_request(folder: Path) -> SubmittedTraining | EvaluationRequest | None:
     """What was requested; None of a run that a shell started, and where it is damaged."""
     return _parse_present(parse_request, read_record(folder, run_files.REQUEST))
+
+
+def read_scored_data(folder: Path) -> tuple[str, ...]:
+    """What a scoring was last asked to score, each as `printable` writes it; empty before. Raises RecordError."""
+    requests = read_jsonl(folder / SCORING_REQUESTS)
+    data = requests[-1].get("data") if requests else None
+    return tuple(map(str, data)) if isinstance(data, list) else ()
 
 
 def read_queue_entry(folder: Path) -> QueueEntry | None:

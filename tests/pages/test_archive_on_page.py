@@ -48,6 +48,21 @@ def test_a_name_of_another_archive_is_refused(runs: FakeRuns, tmp_path: Path) ->
         actions.submit_scoring((str(tmp_path),), "../x")
 
 
+def test_the_name_of_a_dismissed_scoring_goes_on_with_its_films_alone(
+    runs: FakeRuns, tmp_path: Path
+) -> None:
+    job = actions.submit_scoring((str(tmp_path),), "mine")
+    asked = {"time": "2026-01-01T00:00:00+00:00", "data": [str(tmp_path)], "films": 3}
+    (job.folder / "scores").mkdir()
+    (job.folder / "scores" / "requests.jsonl").write_text(f"{json.dumps(asked)}\n")
+    actions.stop_job(job.id)
+    actions.dismiss_evaluation(job.id)
+    assert read_request(job.folder) is None
+    with pytest.raises(RunError, match="mine is a scoring of"):
+        actions.submit_scoring(("s3://bucket",), "mine")
+    assert actions.submit_scoring((str(tmp_path),), "mine").state == "queued"
+
+
 def test_a_stopped_scoring_says_what_it_holds_and_goes_on(
     app: AppTest, runs: FakeRuns, tmp_path: Path
 ) -> None:
