@@ -1,10 +1,12 @@
 """Searches on the Train page: started from the form, watched, and a trial's settings taken into a run."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from cxr_core.errors import RecipeError
 from cxr_core.jobs import status
 from cxr_core.jobs.commands import build_job_command
 from cxr_core.jobs.files import read_request
@@ -14,10 +16,13 @@ from cxr_core.scale.search.results import Optimism, write_results
 from cxr_core.scale.search.search_folder import SearchFolder
 from cxr_core.scale.search.study import OptunaStudy
 from cxr_core.scale.search.trials import work_on_trials
-from cxr_core.training.recipe.recipe_file import load_recipe
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.recipe.recipe_file import load_named_recipe, load_recipe
+from pages.components.training.form.search_form import ask_search
+from pages.components.training.page_state import RunDraft
 from tests.pages.app_bench import button_labels, find_button, open_page, visible_text
 from tests.pages.fake_runs import FakeRuns, register_dataset
-from tests.scale.search.bench import FakeTraining, new_search, options
+from tests.scale.search.bench import RECIPE, FakeTraining, new_search, options
 
 pytest.importorskip("optuna", reason="needs the extra `cluster`")
 
@@ -89,6 +94,20 @@ def test_a_search_is_started_from_the_form(app: AppTest, runs: FakeRuns, workspa
     assert load_recipe(job.folder / "job" / "recipe.toml").name in job.title
     assert (job.folder / "job" / "space.toml").read_text().startswith("[learning_rate]")
     assert {"--trials=30", "--validation-splits=3"} <= set(command)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "sentence"),
+    [
+        (load_named_recipe("anatomy"), "search it from a shell with --set-aside 0"),
+        (replace(RECIPE, split="fold:1/5"), "split='fold:1/5' is a fold"),
+    ],
+)
+def test_a_recipe_that_the_page_cannot_search_is_refused_in_the_form(
+    recipe: Recipe, sentence: str
+) -> None:
+    with pytest.raises(RecipeError, match=sentence):
+        ask_search(RunDraft(), recipe)
 
 
 @pytest.mark.parametrize("name", ["search.json", "recipe.toml", "results.json"])

@@ -70,7 +70,7 @@ def begin_search(plan: SearchPlan, progress: StageProgress) -> SearchFolder:
     DataError for data that cannot be used or has too few validation films.
     """
     add_details(search=plan.name)
-    _require_searchable(plan)
+    require_searchable(plan.recipe, plan.aside)
     existing = find_search(plan.name)
     if existing is not None:
         _require_same(existing, plan)
@@ -164,14 +164,16 @@ def _hash_split(films: Manifest, recipe: Recipe) -> str:
     return describe_run_data(select_learning_films(films), recipe).split_sha256
 
 
-def _require_searchable(plan: SearchPlan) -> None:
-    if plan.recipe.fold is not None:
+def require_searchable(recipe: Recipe, aside: float = SearchPlan.aside) -> None:
+    """Raises RecipeError for a recipe that cannot be searched. aside: as in SearchPlan."""
+    if recipe.fold is not None:
         raise RecipeError(
-            f"split={plan.recipe.split!r} is a fold; a search compares trials on one validation split"
+            f"split={recipe.split!r} is a fold; a search compares trials on one validation split"
         )
-    if plan.recipe.structures and plan.aside:
+    if recipe.structures and aside:
         raise RecipeError(
-            f"recipe {plan.recipe.name} segments; search it with --set-aside 0, as none of its films can be set aside"
+            f"recipe {recipe.name} segments, so none of its films can be set aside; search it from a shell with "
+            "--set-aside 0"
         )
 
 

@@ -26,11 +26,13 @@ SPLITS_HELP = (
 def ask_search(draft: RunDraft, recipe: Recipe) -> tuple[str, int, int, str]:
     """Name, number of trials, validation splits and space of a search.
 
-    Raises RecipeError for a space that does not fit the recipe.
+    Raises RecipeError for a recipe that cannot be searched here, and for a space that does not fit the recipe.
     """
+    from cxr_core.scale.search.search import require_searchable
     from cxr_core.scale.search.search_folder import find_free_search_name
     from cxr_core.scale.search.space import find_space_text, parse_space_text
 
+    require_searchable(recipe)
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         name = st.text_input(
             "Name",
