@@ -33,6 +33,7 @@ from cxr_core.workspace.malloc import (
 )
 from pages.components import cache
 from pages.components.service.error_answers import answer_error
+from pages.components.service.refused_requests import refused_requests
 from pages.components.service.routes import is_service_path
 from pages.components.sign_in.person import find_page_actor
 from pages.components.sign_in.settings import check_address, load_sign_in
@@ -84,9 +85,10 @@ log = logging.getLogger(__name__)
 
 
 def require_safe_settings() -> None:
-    """End the program with a sentence where it would serve a network without sign-in, or sign-in is set up wrongly."""
+    """End the program with a sentence where it would serve a network without sign-in, or a setting is wrong."""
     try:
         warning = check_address()
+        list_allowed_hosts()
     except SettingsError as error:
         print(f"silhouette: {error}", file=sys.stderr)
         sys.exit(BAD_SETTINGS)
@@ -104,6 +106,8 @@ def server_middleware() -> list[Middleware]:
 async def prepare_server(app: st.App) -> AsyncIterator[dict[str, object]]:
     """While the server runs, no upload is lost or written to a temporary file, and memory of films is overwritten.
 
+    As it ends, it records the requests that it has refused and not recorded yet.
+
     The server answers once the models are loaded, so that the first film is read as soon as any other. A model whose
     own code does not end holds it up for MODELS_WITHIN_S at most.
     """
@@ -116,6 +120,7 @@ async def prepare_server(app: st.App) -> AsyncIterator[dict[str, object]]:
     erase_in_server_too(loop.call_soon_threadsafe)
     await _load_models()
     yield {}
+    refused_requests.record()
     erase_in_server_too(None)
 
 
@@ -133,15 +138,28 @@ async def _load_models() -> None:
 def list_allowed_hosts() -> tuple[str, ...]:
     """The host names that are answered: this computer's, the address that is served, and those that settings name.
 
-    These are CXR_ALLOWED_HOSTS, and the host to which the identity provider sends people back.
+    These are CXR_ALLOWED_HOSTS, and the host to which the identity provider sends people back. Raises SettingsError
+    where CXR_ALLOWED_HOSTS names something else than a host.
     """
     served = str(st.get_option("server.address") or "")
-    named = [name.strip() for name in os.environ.get(HOSTS_VARIABLE, "").split(",")]
+    names = [name.strip() for name in os.environ.get(HOSTS_VARIABLE, "").split(",")]
+    named = [_parse_named_host(name) for name in names if name]
     further = [*named, served] if served not in EVERY_ADDRESS else named
     sign_in = load_sign_in()
     if sign_in is not None:
         further.append(sign_in.host)
     return (*THIS_COMPUTER, *(name.strip("[]").lower() for name in further if name))
+
+
+def _parse_named_host(text: str) -> str:
+    """The host that one entry of CXR_ALLOWED_HOSTS names; its scheme, port and final dot are left out."""
+    name = _host_name(text) or _host_name(f"[{text}]")  # an IPv6 address may stand without brackets
+    if not name:
+        raise SettingsError(
+            f"{HOSTS_VARIABLE} names {text!r}, which is no host name; give names such as xray.example.org, separated "
+            "by commas"
+        )
+    return name
 
 
 class RequestGuard:
@@ -180,6 +198,6 @@ def _may_upload(scope: Scope) -> bool:
 
 
 def _host_name(host: str) -> str:
-    """The name in a Host or an Origin header, without scheme and port; empty when it is neither."""
+    """The name in a Host or an Origin header, or in the settings, without scheme and port; empty when it is neither."""
     match = HOST.fullmatch(host)
     return (match[1] or match[2]).lower() if match else ""

@@ -135,6 +135,26 @@ def test_an_address_that_is_served_on_purpose_is_answered(monkeypatch: pytest.Mo
     assert "0.0.0.0" not in list_allowed_hosts()
 
 
+def test_hosts_are_named_with_or_without_scheme_port_and_final_dot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = "xray.example.org:8501, https://b.example, C.example., fd00::7, [fd00::8]:443,"
+    monkeypatch.setenv("CXR_ALLOWED_HOSTS", names)
+    named = set(list_allowed_hosts()) - {"localhost", "127.0.0.1", "::1"}
+    assert named == {"xray.example.org", "b.example", "c.example", "fd00::7", "fd00::8"}
+
+
+@pytest.mark.parametrize("name", ["*.example.org", "https://b.example/read", "b.example c.example"])
+def test_what_is_no_host_name_ends_the_start_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.setenv("CXR_ALLOWED_HOSTS", f"xray.example.org, {name}")
+    with pytest.raises(SystemExit) as end:
+        server.require_safe_settings()
+    assert end.value.code == server.BAD_SETTINGS
+    assert f"CXR_ALLOWED_HOSTS names {name!r}, which is no host name" in capsys.readouterr().err
+
+
 @pytest.fixture
 def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Lets the server start, until it answers, without its lasting changes to this process."""
