@@ -19,6 +19,7 @@ A TOML file with a table for each field, named as after `--set`:
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,17 @@ class SearchRange(JsonRecord):
             return f"has log and low={self.low!r}; a logarithmic range begins above 0"
         if self.step is not None and self.step <= 0:
             return f"has step={self.step!r}, which must be above 0"
+        if self.step is not None and self._has_one_value():
+            return (
+                f"has step={self.step!r}, which leads from low={self.low!r} beyond high={self.high!r}, so that only "
+                "low would be tried; give a smaller one"
+            )
         return ""
+
+    def _has_one_value(self) -> bool:
+        # In decimal numbers, as the file has them: in binary ones 0.1 + 0.2 is above 0.3.
+        low, high, step = (Decimal(repr(value)) for value in (self.low, self.high, self.step))
+        return low + step > high
 
     def list_ends(self, spec: FieldSpec) -> tuple[Choice, ...]:
         """The values at the ends, or all choices."""

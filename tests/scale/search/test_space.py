@@ -57,6 +57,11 @@ def test_every_space_is_of_some_recipe():
         ),
         ("[learning_rate]\nlow=1e-3\nhigh=1e-5", "must be below high"),
         ("[dropout]\nlow=0.0\nhigh=0.5\nlog=true", "a logarithmic range begins above 0"),
+        (
+            "[dropout]\nlow=0.1\nhigh=0.3\nstep=0.5",
+            "has step=0.5, which leads from low=0.1 beyond high=0.3",
+        ),
+        ("[batch_size]\nlow=8\nhigh=32\nstep=25", "leads from low=8.0 beyond high=32.0"),
         ("[learning_rate]\nlow=1e-5", "needs low and high, or choices"),
         (
             "[learning_rate]\nlow=1e-5\nhigh=1e-3\nchocies=[1]",
@@ -84,6 +89,10 @@ def test_a_mistake_is_told_in_a_sentence(space, sentence):
     with pytest.raises(RecipeError) as error:
         parse_space(tomllib.loads(space), RECIPE)
     assert sentence in str(error.value)
+
+
+def test_a_step_may_lead_from_one_end_to_the_other():
+    parse_space({"dropout": {"low": 0.1, "high": 0.3, "step": 0.2}}, RECIPE)
 
 
 def test_a_file_that_is_no_space_is_named(tmp_path: Path):
