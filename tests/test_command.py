@@ -22,6 +22,7 @@ from cxr_core.reading.patient import Patient
 from tests.hearts import SLENDER, segment_drawing
 from tests.reading.report.test_report import examination as examination_of
 from tests.tiny import tiny_model
+from train.command_line.command import command as wrap_command
 
 pytestmark = pytest.mark.process
 
@@ -238,6 +239,32 @@ def test_a_closed_pipe_gives_no_traceback(installed, films):
     )
     assert done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_every_command_ends_quietly_where_nobody_reads_its_output_any_more(monkeypatch):
+    @wrap_command("list")
+    def print_much(arguments: list[str] | None) -> None:
+        print("a line\n" * 100_000)
+
+    @wrap_command("list")
+    def print_little(arguments: list[str] | None) -> None:
+        print("a line")
+
+    for main in (print_much, print_little):
+        read_end, write_end = os.pipe()
+        os.close(read_end)
+        with open(write_end, "w") as output:
+            monkeypatch.setattr(sys, "stdout", output)
+            assert main([]) == 0
+
+
+def test_a_broken_pipe_to_another_process_is_not_taken_for_the_output(monkeypatch):
+    @wrap_command("list")
+    def lose_process(arguments: list[str] | None) -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        lose_process([])
 
 
 def test_films_that_lie_wrong_are_put_right_by_flags(installed, tmp_path, capsys):

@@ -1,5 +1,10 @@
-"""What every command does around its work: any text can be written, and an error becomes a sentence and a status."""
+"""What every command does around its work: any text can be written, and an error becomes a sentence and a status.
 
+A command whose output nobody reads any more, as before `| head`, ends quietly.
+"""
+
+import os
+import select
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -22,7 +27,14 @@ def command(name: str, wrong_recipe: int = REFUSED) -> Callable[[Main], Callable
         def run(arguments: list[str] | None = None) -> int:
             accept_any_text()
             try:
-                return main(arguments) or 0
+                status = main(arguments) or 0
+                sys.stdout.flush()
+                return status
+            except BrokenPipeError:
+                if not _is_output_unread():
+                    raise
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                return 0
             except SilhouetteError as error:
                 print(f"{name}: {error}", file=sys.stderr)
                 return wrong_recipe if isinstance(error, RecipeError) else REFUSED
@@ -30,3 +42,12 @@ def command(name: str, wrong_recipe: int = REFUSED) -> Callable[[Main], Callable
         return run
 
     return wrap
+
+
+def _is_output_unread() -> bool:
+    """Whether the program after the pipe has ended; the pipe to another process may have broken instead."""
+    if os.name != "posix":
+        return False
+    output = select.poll()
+    output.register(sys.stdout, 0)  # for errors alone, of which it always tells
+    return bool(output.poll(0))
