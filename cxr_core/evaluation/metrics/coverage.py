@@ -29,7 +29,7 @@ from cxr_core.evaluation.bootstrap.bootstrap import (
 from cxr_core.evaluation.bootstrap.confidence_bands import ConfidenceBand, percentile_intervals
 from cxr_core.evaluation.bootstrap.resamples import Resamples
 from cxr_core.models.figures import Figure
-from cxr_core.reading.calibration import CLIP_DISTANCE, log_odds
+from cxr_core.reading.calibration import CLIP_DISTANCE
 from cxr_core.workspace.json_record import Fraction, JsonRecord
 
 Rule = Literal["distance", "conformal", "familiarity"]
@@ -140,10 +140,13 @@ def add_p_values(table: pd.DataFrame, samples: Mapping[str, ValidationSample]) -
 
 
 def rank_by_distance(
-    probabilities: np.ndarray, present_from: float, absent_below: float
+    probabilities: np.ndarray, present_from: float | np.ndarray, absent_below: float | np.ndarray
 ) -> RankedCalls:
-    """By the distance from the middle of two thresholds, in log-odds; they may be one and the same."""
-    middle = (log_odds(present_from) + log_odds(absent_below)) / 2
+    """By the distance from the middle of two thresholds, in log-odds; they may be one and the same.
+
+    probabilities: (N,).  present_from, absent_below: of all films, or (N,) of each.
+    """
+    middle = (to_log_odds(present_from) + to_log_odds(absent_below)) / 2
     offset = to_log_odds(probabilities) - middle
     return RankedCalls(sureness=np.abs(offset), called=offset >= 0)
 
@@ -154,10 +157,11 @@ def rank_by_p_values(of_present: np.ndarray, of_absent: np.ndarray) -> RankedCal
 
 
 def rank_films(
-    rows: pd.DataFrame, present_from: float, absent_below: float
+    rows: pd.DataFrame, present_from: float | np.ndarray, absent_below: float | np.ndarray
 ) -> dict[Rule, RankedCalls]:
     """The films of one finding by each rule that its predictions have what it needs for.
 
+    present_from, absent_below: of all films, or (N,) of each.
     An out-of-distribution score that is the same for all films comes from a model without statistics of its training
     films, and ranks nothing.
     """
@@ -244,7 +248,7 @@ def decide_share(sureness: np.ndarray, share: float) -> np.ndarray:
     return parts[level_of]
 
 
-def to_log_odds(probabilities: np.ndarray) -> np.ndarray:
+def to_log_odds(probabilities: float | np.ndarray) -> np.ndarray:
     """(N,) log-odds of probabilities, clipped as `calibration.log_odds` does."""
     clipped = np.clip(probabilities, CLIP_DISTANCE, 1 - CLIP_DISTANCE)
     values: np.ndarray = np.log(clipped / (1 - clipped))

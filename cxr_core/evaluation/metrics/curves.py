@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from cxr_core.evaluation.bootstrap.bootstrap import bootstrap_patients, percentile_interval
@@ -97,16 +98,38 @@ class CoverageCurve(JsonRecord):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FoldThresholds(JsonRecord):
+    """The thresholds of the default decision by the model of one fold of a cross-validation."""
+
+    present_from: Fraction
+    absent_below: Fraction
+
+
+@dataclass(frozen=True, kw_only=True)
 class CoverageCurves(JsonRecord):
     """The coverage curve of each rule. decision: the default one, from the middle of whose thresholds distances count.
 
-    present_from, absent_below: its thresholds.
+    present_from, absent_below: its thresholds; of a cross-validation the mean of the folds'.
+    folds: of a cross-validation, by which each fold's films are ranked and called.
     """
 
     decision: str
     present_from: Fraction
     absent_below: Fraction
     rules: Mapping[str, CoverageCurve]
+    folds: tuple[FoldThresholds, ...] = ()
+
+    def assign_thresholds(self, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """present_from and absent_below of each film, (N,) each.
+
+        rows: predictions, which name the fold in a cross-validation.
+        """
+        if not self.folds:
+            return np.full(len(rows), self.present_from), np.full(len(rows), self.absent_below)
+        place = rows["fold"].to_numpy(np.int64) - 1
+        present_from = np.array([fold.present_from for fold in self.folds])
+        absent_below = np.array([fold.absent_below for fold in self.folds])
+        return present_from[place], absent_below[place]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ WITHIN_FOLDS = "each model's own, chosen on the validation films of its fold; he
 def average_cards(cards: Sequence[ModelCard]) -> ModelCard:
     """The first fold's card, with thresholds that are the mean of all folds' and a hash of all weights.
 
-    For display alone: no film is called by these thresholds.
+    For display alone: a film is called by the thresholds of its own fold's model.
     """
     first = cards[0]
     digest = hashlib.sha256("\n".join(card.weights_sha256 for card in cards).encode())

@@ -87,15 +87,15 @@ def compute_coverage_view(
     """Compute what the tab shows. A few seconds for 25,000 films.
 
     The thresholds are those of the model's default decision, where the evaluation records them, else the balanced one.
+    In a cross-validation each film has those of its own fold's model.
     """
     rows = evaluation.select_films(finding, view)
     recorded = evaluation.coverage.get(finding)
+    present_from: float | np.ndarray
+    absent_below: float | np.ndarray
     if recorded is not None:
-        decision, present_from, absent_below = (
-            recorded.decision,
-            recorded.present_from,
-            recorded.absent_below,
-        )
+        decision = recorded.decision
+        present_from, absent_below = recorded.assign_thresholds(rows)
     else:
         thresholds = evaluation.thresholds[finding]
         decision = "balanced"
@@ -139,7 +139,7 @@ def _list_points(decisions: Mapping[str, DecisionFigures]) -> list[DecisionPoint
 
 
 def _count_reasons(
-    rows: pd.DataFrame, present_from: float, absent_below: float
+    rows: pd.DataFrame, present_from: float | np.ndarray, absent_below: float | np.ndarray
 ) -> dict[Uncertainty, int]:
     """How many films a reading would leave undecided, or read with caution, for each reason that predictions show."""
     probabilities = rows["probability"].to_numpy(np.float64)

@@ -148,7 +148,11 @@ def load_evaluation(record: EvaluationRecord) -> LoadedEvaluation:
 def _require_agreement(
     metrics: EvaluationMetrics, curves: EvaluationCurves, table: pd.DataFrame
 ) -> None:
-    """Raises RecordError for a finding, or a view of one, that has figures but no curves or no labelled films."""
+    """Raises RecordError where files contradict each other.
+
+    That is a finding, or a view of one, that has figures but no curves or no labelled films, or a film of a
+    cross-validation in none of its folds.
+    """
     labelled = table[table["label"].notna()]
     for key, figures in metrics.findings.items():
         films = labelled[labelled["finding"] == key]
@@ -158,6 +162,15 @@ def _require_agreement(
             raise RecordError(
                 f"{METRICS} has figures of {' '.join([key, *absent])}, {place} has none"
             )
+        coverage = curves.findings[key].coverage
+        if coverage is not None and coverage.folds:
+            _require_folds(films, len(coverage.folds))
+
+
+def _require_folds(films: pd.DataFrame, folds: int) -> None:
+    """Raises RecordError unless each film lies in one of so many folds."""
+    if "fold" not in films or not films["fold"].isin(range(1, folds + 1)).all():
+        raise RecordError(f"{CURVES} has {folds} folds, in {PREDICTIONS} films lie in none of them")
 
 
 def compute_finding_view(

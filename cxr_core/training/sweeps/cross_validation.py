@@ -99,7 +99,8 @@ def pool_cross_validation(cross_validation: CrossValidation) -> Path:
     folds = [
         _read_fold(RunFolder(run), number) for number, run in enumerate(cross_validation.runs, 1)
     ]
-    return add_coverage(pool_predictions(folds), {}).write(cross_validation.folder)
+    cards = [fold.card for fold in folds]
+    return add_coverage(pool_predictions(folds), {}, cards).write(cross_validation.folder)
 
 
 def _read_fold(run: RunFolder, number: int) -> FoldPredictions:

@@ -5,14 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import logit
 from sklearn import metrics as sk
 
 from cxr_core.data.manifest import AppliedLayer
 from cxr_core.errors import DataError
+from cxr_core.evaluation.add_coverage import add_coverage
 from cxr_core.evaluation.metrics.results import EvaluatedData
 from cxr_core.evaluation.pooling.pool import FoldPredictions, pool_predictions
 from cxr_core.evaluation.store.catalogue import load_record
+from cxr_core.evaluation.store.coverage_view import compute_coverage_view
 from cxr_core.evaluation.store.loaded import load_evaluation
+from cxr_core.evaluation.store.predictions import PREDICTIONS, read_predictions
 from cxr_core.models.card import DecisionThresholds, OperatingPoint
 from cxr_core.presentation.wording import OUT_OF_FOLD
 from tests.tiny import tiny_card
@@ -25,7 +29,7 @@ def fold(number: int, films: int = 90) -> FoldPredictions:
     """Films of thirty patients, predicted by a model with thresholds of its own."""
     chance = np.random.default_rng(number)
     label = (chance.random(films) < 0.4).astype(float)
-    logit = chance.normal(2 * label - 1 + number, 1.5)
+    log_odds = chance.normal(2 * label - 1 + number, 1.5)
     names = [f"{number}-{film}" for film in range(films)]
     table = pd.DataFrame(
         {
@@ -33,8 +37,8 @@ def fold(number: int, films: int = 90) -> FoldPredictions:
             "patient": [f"{number}-{film // 3}" for film in range(films)],
             "finding": "pneumonia",
             "label": label,
-            "logit": logit,
-            "probability": 1 / (1 + np.exp(-logit)),
+            "logit": log_odds,
+            "probability": 1 / (1 + np.exp(-log_odds)),
             "unfamiliarity": 0.0,
             "view": np.where(chance.random(films) < 0.5, "PA", "AP"),
             "age": 40.0,
@@ -115,6 +119,29 @@ def test_decisions_views_and_subgroups_are_by_fold_as_well(pooled):
     assert group.figures["sensitivity"].value == pytest.approx(own, abs=1e-6)
     own = sk.roc_auc_score(table["label"][women], table["probability"][women])
     assert group.figures["auroc"].value == pytest.approx(own, abs=1e-6)
+
+
+def test_coverage_ranks_and_calls_films_by_the_thresholds_of_their_own_fold(tmp_path):
+    folds = [fold(0), fold(1)]
+    evaluation = add_coverage(pool_predictions(folds), {}, [each.card for each in folds])
+    table = evaluation.table
+    middles = [np.mean(logit(list(pair))) for pair in zip(*DECISION.values(), strict=True)]
+    distance = logit(table["probability"]) - table["fold"].map(dict(enumerate(middles, 1)))
+    surest = table.assign(wrong=(distance >= 0) != (table["label"] == 1), sureness=distance.abs())
+    recorded = evaluation.figures["pneumonia"].coverage
+    for at in recorded["distance"].at:
+        wrong = surest.nlargest(round(at.decided * len(table)), "sureness")["wrong"]
+        assert at.error.value == pytest.approx(wrong.mean(), abs=1e-6)
+    evaluation.write(tmp_path)
+    view = compute_coverage_view(load_evaluation(load_record(tmp_path)), "pneumonia", None)
+    assert view.measured["distance"].figures == recorded["distance"]
+    undecided = table["probability"].between(
+        table["fold"].map({1: 0.2, 2: 0.4}), table["fold"].map({1: 0.5, 2: 0.7}), inclusive="left"
+    )
+    assert view.reasons["between_thresholds"] == undecided.sum()
+    read_predictions(tmp_path, ("fold",)).assign(fold=3).to_csv(tmp_path / PREDICTIONS, index=False)
+    with pytest.raises(DataError, match="films lie in none of them"):
+        load_evaluation(load_record(tmp_path))
 
 
 def test_a_film_or_patient_in_two_folds_is_refused():
