@@ -9,7 +9,7 @@ import time
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,7 +29,12 @@ from cxr_core.dicom_io.node.film_store import (
     SUCCESS,
     FilmStore,
 )
-from cxr_core.dicom_io.node.receiver import NodeReceiver, is_known_peer, list_contexts
+from cxr_core.dicom_io.node.receiver import (
+    MOST_ASSOCIATIONS,
+    NodeReceiver,
+    is_known_peer,
+    list_contexts,
+)
 from cxr_core.dicom_io.node.spool import Spool
 from cxr_core.dicom_io.pacs.open_archive import silence_network_libraries
 from cxr_core.dicom_io.pacs.settings import NodeSettings, PeerSettings
@@ -41,7 +46,7 @@ from tests.system_tools import require_system_tool
 
 pytestmark = pytest.mark.process
 MEGABYTE = 1 << 20
-WITHIN_S = 60.0
+WITHIN_S, AT_ONCE_S = 60.0, 5.0
 
 
 class Bench:
@@ -143,6 +148,36 @@ def test_a_listed_name_from_another_address_is_refused(tmp_path: Path) -> None:
             assert association.is_rejected
         with bench.associate("OTHER") as association:
             assert association.is_established
+
+
+def test_a_connection_from_an_address_that_is_not_listed_is_closed_at_once(tmp_path: Path) -> None:
+    peers = (PeerSettings(ae_title=PEER, address="192.0.2.1"),)
+    with (
+        serve(tmp_path, peers=peers) as bench,
+        socket.create_connection(("127.0.0.1", bench.receiver.port), AT_ONCE_S) as stranger,
+    ):
+        assert stranger.recv(1) == b""
+
+
+def test_connections_that_ask_for_nothing_keep_no_sender_away(bench: Bench) -> None:
+    with ExitStack() as silent:
+        for _ in range(2 * MOST_ASSOCIATIONS):
+            address = ("127.0.0.1", bench.receiver.port)
+            silent.enter_context(socket.create_connection(address, WITHIN_S))
+            socket.create_connection(address, WITHIN_S).close()
+        with bench.associate() as association:
+            assert association.is_established
+
+
+def test_so_many_associations_are_accepted_at_a_time(bench: Bench) -> None:
+    with ExitStack() as others:
+        for _ in range(MOST_ASSOCIATIONS):
+            assert others.enter_context(bench.associate()).is_established
+        with bench.associate() as association:
+            assert association.is_rejected
+    bench.wait_for_end()
+    with bench.associate() as association:
+        assert association.is_established
 
 
 def test_an_address_may_be_written_in_either_family() -> None:

@@ -1,7 +1,8 @@
 """Receives films: the storage and verification services of DICOM (PS3.4 B and A) by pynetdicom, for listed peers only.
 
 An instance is answered with success once the disk has it. What is too large is dropped while it arrives and refused at
-its end, so that memory stays bounded; the association goes on.
+its end, so that memory stays bounded; the association goes on. A connection from an address that no peer has is closed
+before anything is read.
 """
 
 import secrets
@@ -31,11 +32,15 @@ from cxr_core.errors import NodeError
 from cxr_core.film.decoding.dicom import COMPRESSED, NATIVE
 
 MOST_ASSOCIATIONS = 8
+MOST_CONNECTIONS = 64  # associations, and connections that have not asked for one yet
+REQUEST_S = 10.0  # in which a connection has to ask for an association
 MAX_PDU_BYTES = 1 << 18  # that we ask peers to keep to
 MOST_PDU_BYTES = 1 << 20  # that is read of a peer that does not
 SILENCE_S = 60.0  # after which an association is ended
-# Who rejects, for how long and why (PS3.8 table 9-21): the service user, for good, calling AE title not recognized.
+# For how long an association is rejected, by whom and why (PS3.8 table 9-21): for good, by the service user, calling AE
+# title not recognized; for now, by the service provider, local limit exceeded.
 CALLING_UNKNOWN = (0x01, 0x01, 0x03)
+TOO_MANY = (0x02, 0x03, 0x02)
 
 
 class NodeReceiver:
@@ -52,7 +57,8 @@ class NodeReceiver:
         self._sockets: dict[Association, socket.socket] = {}
         self._entity = ApplicationEntity(settings.ae_title)
         self._entity.require_called_aet = True
-        self._entity.maximum_associations = MOST_ASSOCIATIONS
+        self._entity.maximum_associations = MOST_CONNECTIONS  # the library counts both
+        self._entity.acse_timeout = REQUEST_S
         self._entity.maximum_pdu_size = MAX_PDU_BYTES
         self._entity.network_timeout = SILENCE_S
         self._entity.supported_contexts = list_contexts()
@@ -71,7 +77,7 @@ class NodeReceiver:
         """Listen from now on, in threads of its own. Raises NodeError where the port cannot be had."""
         handlers: list[Any] = [
             (evt.EVT_CONN_OPEN, self._bound_messages),
-            (evt.EVT_REQUESTED, self._require_known_peer),
+            (evt.EVT_REQUESTED, self._admit_or_reject),
             (evt.EVT_ESTABLISHED, self._begin_association),
             (evt.EVT_PDU_RECV, self._drop_excess),
             (evt.EVT_C_STORE, self._take_film),
@@ -87,6 +93,7 @@ class NodeReceiver:
                 f"the node cannot listen on {address[0]} port {address[1]} ({error.strerror or error}); is another "
                 "node running? If not, choose another port, or an address of this machine, in pacs.toml"
             ) from error
+        self._server.verify_request = self._may_connect  # type: ignore[method-assign]
 
     def stop(self) -> None:
         """End every association and listen no more."""
@@ -103,6 +110,9 @@ class NodeReceiver:
         names = list(self._names.items())
         return [name for association, name in names if association.is_alive()]
 
+    def _may_connect(self, _: object, client_address: Any) -> bool:
+        return is_known_address(self._settings.peers, str(client_address[0]))
+
     def _bound_messages(self, event: evt.Event) -> None:
         """Let no peer, known or not, have more read at once than a message may have; a silent one is left."""
         connection: Any = event.assoc.dul.socket
@@ -118,13 +128,14 @@ class NodeReceiver:
 
         connection.recv = receive_bounded
 
-    def _require_known_peer(self, event: evt.Event) -> None:
+    def _admit_or_reject(self, event: evt.Event) -> None:
+        """Reject an association that nobody whom we know asks for, or that would be one too many."""
         requestor: Any = event.assoc.requestor
         title = str(requestor.primitive.calling_ae_title).strip()
         if not is_known_peer(self._settings.peers, title, str(requestor.address)):
-            event.assoc.acse.send_reject(*CALLING_UNKNOWN)
-            event.assoc.is_rejected = True
-            event.assoc.kill()
+            _reject(event.assoc, CALLING_UNKNOWN)
+        elif len(self.list_open_associations()) >= MOST_ASSOCIATIONS:
+            _reject(event.assoc, TOO_MANY)
 
     def _begin_association(self, event: evt.Event) -> None:
         self._names[event.assoc] = secrets.token_hex(8)
@@ -176,6 +187,17 @@ def list_contexts() -> list[PresentationContext]:
 
 
 def is_known_peer(peers: tuple[PeerSettings, ...], ae_title: str, address: str) -> bool:
-    """Whether one of the peers calls itself so and is at this address. A mapped IPv4 address is an IPv4 address."""
+    """Whether one of the peers calls itself so and is at this address."""
+    return is_known_address(tuple(peer for peer in peers if peer.ae_title == ae_title), address)
+
+
+def is_known_address(peers: tuple[PeerSettings, ...], address: str) -> bool:
+    """Whether one of the peers is at this address, or may be at any. A mapped IPv4 address is an IPv4 address."""
     plain = address.removeprefix("::ffff:")
-    return any(peer.ae_title == ae_title and peer.address in ("", address, plain) for peer in peers)
+    return any(peer.address in ("", address, plain) for peer in peers)
+
+
+def _reject(association: Association, reason: tuple[int, int, int]) -> None:
+    association.acse.send_reject(*reason)
+    association.is_rejected = True
+    association.kill()
