@@ -16,6 +16,7 @@ from cxr_core.evaluation.metrics.coverage import (
     rank_films,
 )
 from cxr_core.evaluation.metrics.curves import (
+    CoverageCurve,
     CoverageCurves,
     FoldThresholds,
     to_coverage_curve,
@@ -49,8 +50,10 @@ def add_coverage(
         labels, patients = rows["label"].to_numpy(np.float64), rows["patient"].to_numpy(str)
         rules = measure_rules(ranked, labels, patients)
         recorded: dict[str, RuleCoverage] = {}
+        error_curves: dict[str, CoverageCurve] = {}
         for rule, measured in rules.items():
             recorded[rule] = measured.figures
+            error_curves[rule] = to_coverage_curve(measured.error)
         groups = measure_group_coverage(
             ranked[GROUP_RULE], GROUP_SHARE, labels, patients, list_group_levels(rows)
         )
@@ -61,7 +64,6 @@ def add_coverage(
             if groups
             else None,
         )
-        error_curves = {rule: to_coverage_curve(measured.error) for rule, measured in rules.items()}
         curves[key] = replace(curves[key], coverage=replace(coverage, rules=error_curves))
     return replace(evaluation, table=table, figures=figures, curves=curves)
 
