@@ -24,9 +24,9 @@ declare_missing_operators()  # before any test module imports pytorch-grad-cam, 
 
 ROOT = Path(__file__).parents[1]
 # Tests with these markers decode films as the program does, in processes; see `decode_films_here`.
-DECODE_IN_PROCESSES = ("process", "training", "release", "browser", "slow")
+DECODE_IN_PROCESSES = ("process", "release", "browser", "slow")
 # Files with any of these markers are run first.
-TAKE_LONG = (*DECODE_IN_PROCESSES, "corpus", "network_zoo")
+TAKE_LONG = (*DECODE_IN_PROCESSES, "training", "corpus", "network_zoo")
 decode_films_in_processes = WorkerPool.decode_films
 
 
