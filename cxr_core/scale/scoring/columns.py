@@ -37,7 +37,7 @@ COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
     ("stamp", pa.string(), "changes when the file does: size, times, inode"),
     ("sha256", pa.string(), "hash of the file's bytes; null where it could not be opened"),
     ("pixels_sha256", pa.string(), "hash of the decoded pixels, whatever the file format"),
-    (REPEATS, pa.string(), "the film of the same bytes whose reading this is; null for one read"),
+    (REPEATS, pa.string(), "the film with the same bytes whose reading this is; null for none"),
     ("size_bytes", pa.int64(), "size of the file"),
     ("status", pa.string(), "read or refused"),
     ("refusal_code", pa.string(), "why it was refused, for programs"),

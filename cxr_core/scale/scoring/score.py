@@ -146,6 +146,7 @@ class _Scoring:
         # A changed file is read again, but one whose bytes have its row already is not.
         self.shard_of = {each.sha256: each.shard for each in self.finished.values() if each.sha256}
         self.seen = SeenFilms(self.shard_of.keys())
+        self.removed: dict[str, Row] = {}  # rows that no shard holds any more, by the hash of bytes
         self.rows: list[Row] = []
         self.waiting: list[RepeatedFilm] = []  # for the row of a film that is still being read
         self.read_here, self.began, self.shown = 0, time.monotonic(), 0.0
@@ -158,7 +159,9 @@ class _Scoring:
             self._write_shard()  # of the films before the one that the archive does not give
             raise
         self._write_shard()
-        self.counts = replace(self.counts, finished="" if stopped else utc_now())
+        repeats = self.counts.repeats - self.folder.clear_outdated_repeats()
+        finished = "" if stopped else utc_now()
+        self.counts = replace(self.counts, repeats=repeats, finished=finished)
         self.folder.write_manifest(self.counts)
         if stopped:
             films = format_count(self.total, "films")
@@ -198,17 +201,23 @@ class _Scoring:
             self.rows += [repeat_row(row, each.film) for each in repeats]
 
     def _take_repeat(self, repeat: RepeatedFilm) -> None:
-        shard, former = self.shard_of.get(repeat.sha256), self._find_former(repeat.film)
+        former = self._find_former(repeat.film)
         if former is not None and former.sha256 == repeat.sha256:
             return  # only its times have changed, or it was copied: its row holds
-        if shard is None:
+        if repeat.sha256 not in self.shard_of:
             self.waiting.append(repeat)
             return
+        self.rows.append(repeat_row(self._find_row(repeat.sha256), repeat.film))
+        self.shard_of[repeat.sha256] = self.next_shard
+
+    def _find_row(self, sha256: str) -> Row:
+        """A row of a film with these bytes."""
+        shard = self.shard_of[sha256]
         if shard == self.next_shard:
-            row = next(row for row in self.rows if row["sha256"] == repeat.sha256)
-        else:
-            row = self.folder.find_row(shard, repeat.sha256)
-        self.rows.append(repeat_row(row, repeat.film))
+            return next(row for row in self.rows if row["sha256"] == sha256)
+        if sha256 in self.removed:
+            return self.removed.pop(sha256)
+        return self.folder.find_row(shard, sha256)
 
     def _find_former(self, film: FilmFile) -> FinishedFilm | None:
         return self.finished.get(printable(film.location))
@@ -221,14 +230,21 @@ class _Scoring:
         self.next_shard, self.rows = self.next_shard + 1, []
 
     def _remove_former_rows(self) -> None:
-        """Take the rows of files that have changed since out of their shards: a film has one row."""
+        """Take the rows of files that have changed since out of their shards: a film has one row.
+
+        A row is kept in memory where no later one has its bytes: the file may have been moved, and come later.
+        """
         changed: dict[int, set[str]] = {}
         for row in self.rows:
             former = self.finished.get(row["file"])
             if former is not None:
                 changed.setdefault(former.shard, set()).add(row["file"])
         for shard, files in changed.items():
-            self.counts -= self.folder.remove_rows(shard, files)
+            rows, counts = self.folder.remove_rows(shard, files)
+            self.counts -= counts
+            for row in rows:
+                if self.shard_of.get(row["sha256"]) == shard:
+                    self.removed[row["sha256"]] = row
 
     def _tell(self) -> None:
         now = time.monotonic()

@@ -25,7 +25,7 @@ from cxr_core.findings import sort_for_display
 from cxr_core.presentation.wording import format_count
 from cxr_core.reading.reader import Reader
 from cxr_core.reading.site_profile import ModelProfile, SiteProfile
-from cxr_core.scale.scoring.columns import Row, build_schema
+from cxr_core.scale.scoring.columns import REPEATS, Row, build_schema
 from cxr_core.version import VERSION
 from cxr_core.workspace.atomic import atomic_file, remove_unfinished
 from cxr_core.workspace.json_files import read_json_object, write_json
@@ -288,8 +288,10 @@ class ScoringFolder:
                 films[file] = FinishedFilm(stamp, sha256, numbers[-1])
         return FinishedFilms(films, counts, max(numbers) + 1)
 
-    def remove_rows(self, number: int, files: Collection[str]) -> ScoringCounts:
-        """Write a shard again without the rows of some files. Returns the counts of what is gone. Raises OSError."""
+    def remove_rows(
+        self, number: int, files: Collection[str]
+    ) -> tuple[Sequence[Row], ScoringCounts]:
+        """Write a shard again without the rows of some files. Returns these rows and their counts. Raises OSError."""
         path = self._shard_path(number)
         rows = self._read_shard(path, None).to_pylist()
         removed = [row for row in rows if row["file"] in files]
@@ -298,7 +300,32 @@ class ScoringFolder:
             self.write_shard(number, kept)
         else:
             path.unlink()
-        return replace(ScoringCounts.of_rows(removed), shards=0 if kept else 1)
+        return removed, replace(ScoringCounts.of_rows(removed), shards=0 if kept else 1)
+
+    def clear_outdated_repeats(self) -> int:
+        """Make `repeats` null where the film that it names has other bytes by now, and return in how many rows.
+
+        Raises OSError, and ScaleError for a damaged shard.
+        """
+        named = {
+            file for each in self.read_columns([REPEATS]) for file in each[REPEATS].to_pylist()
+        }
+        hashes: dict[str, str | None] = {}
+        for table in self.read_columns(("file", "sha256")):
+            films = zip(*(column.to_pylist() for column in table.columns), strict=True)
+            hashes |= {file: sha256 for file, sha256 in films if file in named}
+        cleared = 0
+        for path in self.list_shards():
+            table = self._read_shard(path, ("sha256", REPEATS))
+            repeats = zip(*(column.to_pylist() for column in table.columns), strict=True)
+            outdated = [file is not None and hashes.get(file) != sha for sha, file in repeats]
+            if any(outdated):
+                rows = self._read_shard(path, None).to_pylist()
+                for row, is_outdated in zip(rows, outdated, strict=True):
+                    row[REPEATS] = None if is_outdated else row[REPEATS]
+                self.write_shard(int(path.stem), rows)
+            cleared += sum(outdated)
+        return cleared
 
     def find_row(self, number: int, sha256: str) -> Row:
         """The row of a film in a shard, by the hash of its bytes."""

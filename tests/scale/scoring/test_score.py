@@ -1,5 +1,6 @@
 """cxr_core score on this machine: what it writes, how it goes on, and what it refuses before a film is read."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -19,7 +20,7 @@ from cxr_core.reading.reader import Reader
 from cxr_core.scale.scoring import film_list
 from cxr_core.scale.scoring.columns import COLUMNS, FINDING_COLUMNS
 from cxr_core.scale.scoring.score import ScoringOptions, score_archive
-from cxr_core.scale.scoring.scoring_folder import METADATA, ScoringFolder
+from cxr_core.scale.scoring.scoring_folder import METADATA, ScoringFolder, read_manifest_counts
 from cxr_core.workspace.process_lock import hold_lock
 from tests.scale.scoring.bench import draw_films, read_rows, without_times
 from tests.tiny import tiny_card, tiny_model
@@ -71,7 +72,11 @@ def count_reads(monkeypatch):
 
 
 def score(films: Path | str, out: Path, **options):
-    return score_archive([str(films)], out, ScoringOptions(films_per_shard=4, **options))
+    return score_archive([str(films)], out, ScoringOptions(**{"films_per_shard": 4, **options}))
+
+
+def hash_file(path: Path | str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def test_every_film_has_one_row_with_what_read_says(films, tmp_path, capsys):
@@ -156,6 +161,30 @@ def test_a_finished_scoring_reads_only_what_is_new_or_has_changed(films, tmp_pat
     assert rows["moved.png"]["repeats"].endswith("004.png")
     assert rows["moved.png"]["outputs"] == rows["004.png"]["outputs"]
     assert (films / "006.png").read_bytes() == changed
+
+
+@pytest.mark.parametrize("films_per_shard", [1, 12])
+def test_films_that_have_changed_places_keep_their_readings(
+    films, tmp_path, count_reads, films_per_shard
+):
+    out = tmp_path / "out"
+    score(films, out, films_per_shard=films_per_shard)
+    count_reads.clear()
+    for number in range(9, 0, -1):  # a film is put first: every name moves by one
+        (films / f"{number:03}.png").rename(films / f"{number + 1:03}.png")
+    draw_films(films, 1, first=11).joinpath("011.png").rename(films / "001.png")
+    counts = score(films, out, resume=True, films_per_shard=2)
+    rows = {row["file"]: row for row in read_rows(out)}
+    assert len(read_rows(out)) == len(rows) == counts.films == 13
+    assert len(count_reads) == 1  # the new film
+    hashes = {file: row["sha256"] for file, row in rows.items() if row["sha256"]}
+    assert hashes == {file: hash_file(file) for file in hashes}
+    repeated = {file: row["repeats"] for file, row in rows.items() if row["repeats"]}
+    assert {file: hashes[other] for file, other in repeated.items()} == {
+        file: hashes[file] for file in repeated
+    }
+    assert counts.repeats == len(repeated)
+    assert read_manifest_counts(out) == counts
 
 
 def test_a_folder_of_another_scoring_or_of_anything_else_is_refused(films, tmp_path, workspace):
