@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +19,9 @@ from pynetdicom.sop_class import (
 from cxr_core.dicom_io.pacs.archive import ObjectReference, StudyQuery
 from cxr_core.dicom_io.pacs.dimse import DimseArchive
 from cxr_core.dicom_io.pacs.settings import DimseSettings
-from cxr_core.errors import ArchiveRefused, ArchiveUnreachable
+from cxr_core.errors import ArchiveRefused, ArchiveUnreachable, SettingsError
 from tests.free_ports import find_free_port
+from tests.pacs.certificate import write_certificate
 from tests.pacs.films import PATIENT, STUDY, make_film
 from tests.pacs.orthanc import OUR_AE_TITLE
 
@@ -61,6 +63,37 @@ def test_a_service_that_is_not_offered_is_named():
             list(archive.fetch_films([FILM]))
         with pytest.raises(ArchiveRefused, match="does not offer storage of objects"):
             archive.send([make_film()])
+
+
+def test_a_certificate_file_that_is_missing_is_told_before_anything_is_sent():
+    settings = DimseSettings(
+        host="127.0.0.1", port=104, ae_title="SMALL", tls=True, ca_file="nowhere.pem"
+    )
+    with pytest.raises(SettingsError, match=r"ca_file: nowhere\.pem cannot be opened"):
+        DimseArchive(settings, OUR_AE_TITLE)
+
+
+def test_an_archive_whose_certificate_file_is_gone_for_a_while_is_asked_again(tmp_path):
+    public, _ = write_certificate(tmp_path)
+    settings = DimseSettings(
+        host="127.0.0.1", port=find_free_port(), ae_title="SMALL", tls=True, ca_file=str(public)
+    )
+    archive = DimseArchive(settings, OUR_AE_TITLE)
+    public.unlink()
+    with pytest.raises(ArchiveUnreachable, match=r"ca_file: \S+ cannot be opened"):
+        archive.check()
+
+
+def test_nor_does_it_call_back_while_our_certificate_is_gone(tmp_path, workspace):
+    public, private = map(str, write_certificate(tmp_path))
+    settings = DimseSettings(
+        host="127.0.0.1", port=find_free_port(), ae_title="SMALL", receive_port=find_free_port(),
+        tls=True, receive_tls=True, ca_file=public, certificate_file=public, key_file=private,
+    )  # fmt: skip
+    archive = DimseArchive(settings, OUR_AE_TITLE)
+    Path(private).unlink()
+    with pytest.raises(ArchiveUnreachable, match=r"key_file: \S+ cannot be opened"):
+        archive.find_missing([FILM])
 
 
 def test_without_storage_commitment_a_search_confirms():

@@ -13,7 +13,7 @@ from pynetdicom.presentation import PresentationContext, build_context, build_ro
 
 from cxr_core.dicom_io.pacs.certificates import trust_authority
 from cxr_core.dicom_io.pacs.settings import DimseSettings
-from cxr_core.errors import ArchiveRefused, ArchiveUnreachable
+from cxr_core.errors import ArchiveRefused, ArchiveUnreachable, SettingsError
 
 CONNECT_S, ASSOCIATE_S, ANSWER_S, SILENCE_S = 10.0, 20.0, 60.0, 60.0
 SETTLE_S = 5.0
@@ -28,8 +28,10 @@ class DimsePeer:
     """The archive at the other end. One association at a time."""
 
     def __init__(self, settings: DimseSettings, our_ae_title: str):
+        """Raises SettingsError for certificates that cannot be used."""
         self.address = settings.address
         self._settings, self._our_ae_title = settings, our_ae_title
+        self._prepare_tls()
 
     @contextmanager
     def associate(
@@ -72,13 +74,17 @@ class DimsePeer:
     ) -> Association:
         """An association as it stands once the archive has accepted it, rejected it or hung up."""
         try:
+            encryption = self._prepare_tls()
+        except SettingsError as error:  # of a certificate that is being renewed
+            raise ArchiveUnreachable(f"{self.address} cannot be asked for now. {error}.") from error
+        try:
             association = entity.associate(
                 self._settings.host,
                 self._settings.port,
                 contexts=list(contexts),
                 ae_title=self._settings.ae_title,
                 ext_neg=[build_role(uid, scp_role=True) for uid in receives],
-                tls_args=self._prepare_tls(),
+                tls_args=encryption,
                 evt_handlers=list(handlers),
             )
         except OSError as error:  # of a name that is looked up
@@ -121,6 +127,7 @@ class DimsePeer:
         raise ArchiveRefused(f"{self.address} refused to {what} (status 0x{code:04X}).")
 
     def _prepare_tls(self) -> tuple[ssl.SSLContext, str] | None:
+        """The files are read for each association, so that a renewed certificate is used from the next one on."""
         if not self._settings.tls:
             return None
         own = (self._settings.certificate_file, self._settings.key_file)

@@ -68,6 +68,7 @@ class DimseArchive:
     """An archive with DICOM's own protocol. See `Archive`."""
 
     def __init__(self, settings: DimseSettings, our_ae_title: str):
+        """Raises SettingsError for certificates that cannot be used."""
         self._settings, self._our_ae_title = settings, our_ae_title
         self._peer = DimsePeer(settings, our_ae_title)
 

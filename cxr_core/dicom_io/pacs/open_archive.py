@@ -23,7 +23,8 @@ def open_results_archive(settings: PacsSettings) -> Archive:
 
 
 def open_archive(settings: PacsSettings, name: str) -> Archive:
-    """One of the archives; nothing is sent yet. Raises SettingsError for a secret that is not there.
+    """One of the archives; nothing is sent yet. Raises SettingsError for a secret that is not there, and for
+    certificates that cannot be used.
 
     From here on the network libraries log nothing in this process.
     """

@@ -28,7 +28,7 @@ from cxr_core.dicom_io.pacs.answers import read_first_text
 from cxr_core.dicom_io.pacs.archive import MAX_FILM_BYTES
 from cxr_core.dicom_io.pacs.certificates import accept_encrypted
 from cxr_core.dicom_io.pacs.settings import DimseSettings
-from cxr_core.errors import ArchiveUnreachable
+from cxr_core.errors import ArchiveUnreachable, SettingsError
 from cxr_core.film.decoding.dicom import silence_libraries
 from cxr_core.workspace.outside_files import read_outside_file
 from cxr_core.workspace.paths import workspace
@@ -119,12 +119,17 @@ class Receiver:
     """
 
     def __init__(self, settings: DimseSettings, our_ae_title: str, handlers: Sequence[Any]):
-        """handlers: of pynetdicom's events. Raises SettingsError for certificates that cannot be used."""
+        """handlers: of pynetdicom's events. Raises ArchiveUnreachable for certificates that cannot be used."""
         self._settings, self._handlers = settings, list(handlers)
         self._encryption: ssl.SSLContext | None = None
         if settings.receive_tls:
             own = (settings.certificate_file, settings.key_file)
-            self._encryption = accept_encrypted(*own, "ca_file", settings.ca_file)
+            try:
+                self._encryption = accept_encrypted(*own, "ca_file", settings.ca_file)
+            except SettingsError as error:  # of a certificate that is being renewed
+                raise ArchiveUnreachable(
+                    f"{settings.address} cannot call back for now. {error}."
+                ) from error
         self._lock = FileLock(workspace() / f".receive-{settings.receive_port}.lock")
         self._entity = ApplicationEntity(our_ae_title)
         self._entity.require_called_aet = True
