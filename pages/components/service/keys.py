@@ -1,6 +1,5 @@
 """Lets programs in that have an API key, where one is needed: with sign-in, and as soon as there is or was a key."""
 
-import time
 from functools import partial
 
 from starlette.datastructures import Headers
@@ -8,17 +7,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cxr_core.access.actor import Actor, acting_as, current_actor
 from cxr_core.access.api_keys import find_client, list_keys
-from cxr_core.access.audit import REFUSED, record_action
 from cxr_core.errors import AccessRefused, RecordError
 from pages.components.service.description import ALIVE, READY
 from pages.components.service.error_answers import answer_error
 from pages.components.service.own_thread import run_in_own_thread
+from pages.components.service.refused_requests import refused_requests
 from pages.components.sign_in.settings import load_sign_in
 
 WITHOUT_KEY = (ALIVE, READY)  # for a proxy or an orchestrator; they say nothing of films or models
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="silhouette"'}  # RFC 6750, section 3
 NO_KEY = "This service needs an API key: send it as Authorization: Bearer KEY."
-RECORD_EVERY_S = 10.0  # refusals: a client without a key cannot fill the disk with them
 
 
 class KeyGuard:
@@ -26,7 +24,6 @@ class KeyGuard:
 
     def __init__(self, app: ASGIApp):
         self.app = app
-        self._refused, self._recorded_at = 0, -RECORD_EVERY_S
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or hand it on (ASGI)."""
@@ -37,19 +34,13 @@ class KeyGuard:
         try:
             client = await run_in_own_thread(partial(find_sender, sent))
         except AccessRefused as refusal:
-            await run_in_own_thread(self._record_refusal)
+            await run_in_own_thread(refused_requests.add)
             await answer_error(str(refusal), 401, CHALLENGE)(scope, receive, send)
         except RecordError as error:  # which keys there are is not known, so nobody gets in
             await answer_error(str(error), 503)(scope, receive, send)
         else:
             with acting_as(client):
                 await self.app(scope, receive, send)
-
-    def _record_refusal(self) -> None:
-        self._refused += 1
-        if time.monotonic() - self._recorded_at >= RECORD_EVERY_S:
-            record_action("API request", who="unknown key", outcome=REFUSED, times=self._refused)
-            self._refused, self._recorded_at = 0, time.monotonic()
 
 
 def find_sender(authorization: str) -> Actor:
