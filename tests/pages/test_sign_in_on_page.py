@@ -93,6 +93,30 @@ def test_a_reader_is_told_what_a_page_needs(app: AppTest, visitor: Visitor, page
     assert button_labels(app) == ["Sign out"]
 
 
+def test_a_page_that_is_refused_is_recorded_once_in_a_sign_in(
+    app: AppTest, visitor: Visitor
+) -> None:
+    visitor.sign_in(Role.READER)
+    for page in ("train", "train", "models"):
+        open_page(app, page)
+    refused = [each for each in recorded() if each[2] == "refused"]
+    assert refused == [("8f1c", "page", "refused")] * 2
+
+
+def test_a_token_that_cannot_be_used_is_recorded_once_in_a_tab(
+    app: AppTest, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> Identity:
+        raise AccessRefused("the identity provider's answer has no usable claim exp")
+
+    for module in (door, person):
+        monkeypatch.setattr(module, "find_identity", refuse)
+    app.run()
+    app.run()
+    assert "no usable claim exp" in visible_text(app)
+    assert recorded() == [("nobody", "sign-in", "refused")]
+
+
 def test_a_reading_on_the_page_is_recorded_for_its_reader(app: AppTest, visitor: Visitor) -> None:
     visitor.sign_in(Role.READER)
     upload(app, film=draw_film(3))

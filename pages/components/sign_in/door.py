@@ -4,17 +4,18 @@ import threading
 
 import streamlit as st
 
-from cxr_core.access.actor import Role, current_actor
+from cxr_core.access.actor import NOBODY, Actor, Role, current_actor
 from cxr_core.access.audit import DONE, REFUSED, record_action
-from cxr_core.access.identity import Identity
 from cxr_core.access.permission import WHOM_TO_ASK, describe_missing_role
 from cxr_core.errors import AccessRefused
 from pages.components.markdown import plain
 from pages.components.sign_in.person import end_sign_in, find_identity, has_ended, name_person
 from pages.components.sign_in.settings import SignIn, check_address, load_sign_in
+from pages.components.streamlit_internals import current_session_id
 
 SIGN_IN, SIGN_OUT, ENDED = "sign-in", "sign-out", "ended"
-MOST_REMEMBERED = 10_000  # sign-ins, so that each is recorded once
+PAGE = "page"
+MOST_REMEMBERED = 10_000  # sign-ins and refused pages, so that each is recorded once
 
 
 def let_in() -> bool:
@@ -25,28 +26,32 @@ def let_in() -> bool:
     try:
         identity = find_identity()
     except AccessRefused as refusal:
+        _record_once(NOBODY, current_session_id(), SIGN_IN, REFUSED)
         _show_refusal(str(refusal))
         return False
     if identity is None:
         _offer_sign_in(settings, "Sign in to read chest films.")
     elif has_ended(identity):
-        _record_once(identity, ENDED)
+        _record_once(identity.actor, identity.signed_in_at, SIGN_IN, ENDED)
         _offer_sign_in(settings, "Your sign-in has ended. Films that you had open wait for you.")
     elif identity.actor.role is Role.NONE:
-        _record_once(identity, REFUSED)
+        _record_once(identity.actor, identity.signed_in_at, SIGN_IN, REFUSED)
         _show_refusal(f"You have signed in, but you have no role here. {WHOM_TO_ASK}")
     else:
-        _record_once(identity, DONE)
+        _record_once(identity.actor, identity.signed_in_at, SIGN_IN, DONE)
         return True
     return False
 
 
 def may_open(role: Role, title: str) -> bool:
-    """Whether the person whose page runs may see it. Else the page says what is missing."""
+    """Whether the person whose page runs may see it. Else that is recorded, and the page says what is missing."""
     actor = current_actor()
     if actor.role >= role:
         return True
     if let_in():  # signed in, with a lower role
+        identity = find_identity()
+        signed_in_at = identity.signed_in_at if identity is not None else None
+        _record_once(actor, signed_in_at, PAGE, REFUSED, title)
         st.title(title)
         st.error(plain(describe_missing_role(role, "this page", actor)), icon=":material/lock:")
         st.page_link("pages/read.py", label="Read films", icon=":material/arrow_back:")
@@ -123,17 +128,19 @@ def _sign_out() -> None:
     st.logout()
 
 
-_recorded: dict[tuple[str, float, str], None] = {}
+_recorded: dict[tuple[str | float | None, ...], None] = {}
 _recording = threading.Lock()
 
 
-def _record_once(identity: Identity, outcome: str) -> None:
-    """Record a sign-in, its end or its refusal once: every page that is opened with it comes here."""
-    event = (identity.actor.name, identity.signed_in_at, outcome)
+def _record_once(
+    who: Actor, sign_in: str | float | None, action: str, outcome: str, name: str | None = None
+) -> None:
+    """Record once what each run of a page would record again. sign_in: which of this person's, or which tab."""
+    event = (who.name, sign_in, action, outcome, name)
     with _recording:
         if event in _recorded:
             return
         while len(_recorded) >= MOST_REMEMBERED:
             del _recorded[next(iter(_recorded))]
         _recorded[event] = None
-    record_action(SIGN_IN, who=identity.actor, outcome=outcome)
+    record_action(action, who=who, name=name, outcome=outcome)
