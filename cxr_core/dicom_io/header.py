@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from pydicom import Dataset
 
 from cxr_core.dicom_io import header_process
-from cxr_core.dicom_io.header_values import IDENTIFIER, OPTIONAL, REFUSED, UIDS
+from cxr_core.dicom_io.header_values import IDENTIFIER, LISTS, OPTIONAL, REFUSED, UIDS
 from cxr_core.errors import FilmRefused
 from cxr_core.film.decoding.dicom_header.display import Turn
 from cxr_core.film.decoding.sandbox import FORGETFUL, MEMORY_LIMIT_BYTES, TIME_LIMIT_S
@@ -45,7 +45,7 @@ class FilmHeader:
         dataset.SpecificCharacterSet = "ISO_IR 192"
         for keyword in ALWAYS_THERE:
             setattr(dataset, keyword, self.texts.get(keyword, ""))
-        for keyword in (*UIDS, "IssuerOfPatientID", "LossyImageCompression"):
+        for keyword in (*UIDS, "IssuerOfPatientID", "LossyImageCompression", *LISTS):
             if keyword in self.texts:
                 setattr(dataset, keyword, self.texts[keyword])
         dataset.Rows, dataset.Columns = self.rows, self.columns
@@ -98,7 +98,7 @@ def parse_answer(answer: JsonObject) -> FilmHeader:
     texts, rows, columns = answer["texts"], answer["rows"], answer["columns"]
     if not isinstance(texts, dict) or not isinstance(rows, int) or not isinstance(columns, int):
         raise TypeError("not the values of a header")
-    known = {*UIDS, IDENTIFIER, *OPTIONAL}
+    known = {*UIDS, IDENTIFIER, *OPTIONAL, *LISTS}
     checked = {key: str(text) for key, text in texts.items() if key in known}
     if not set(UIDS) <= set(checked):
         raise ValueError("not the values of a header")

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from pydicom import Dataset, config
 from pydicom.datadict import dictionary_VR
+from pydicom.multival import MultiValue
 from pydicom.uid import UID
 from pydicom.valuerep import DA, TM, PersonName, validate_value
 
@@ -35,13 +36,15 @@ OPTIONAL = (
     "PatientName", "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
     "StudyTime", "ReferringPhysicianName", "BurnedInAnnotation", "LossyImageCompression", "Manufacturer",
 )  # fmt: skip
+# How and how far the film was compressed: a value for each time (PS3.3 C.7.6.1.1.5).
+LISTS = ("LossyImageCompressionRatio", "LossyImageCompressionMethod")
 CODES = {
     "PatientSex": ("F", "M", "O"),
     "BurnedInAnnotation": ("YES", "NO"),
     "LossyImageCompression": ("00", "01"),
 }
 TAGS = (
-    *UIDS, IDENTIFIER, *OPTIONAL, "SpecificCharacterSet", "Rows", "Columns", "PatientOrientation",
+    *UIDS, IDENTIFIER, *OPTIONAL, *LISTS, "SpecificCharacterSet", "Rows", "Columns", "PatientOrientation",
     *functional_groups.GROUP_SEQUENCES,
 )  # fmt: skip
 NAME_LENGTH = 64  # characters of each way of writing a name (PS3.5 6.2)
@@ -64,6 +67,7 @@ def read_header_values(data: bytes) -> JsonObject:
         texts = {keyword: _require_uid(dataset, keyword) for keyword in UIDS}
         texts[IDENTIFIER] = _require_identifier(dataset)
         texts |= {keyword: _read_valid(dataset, keyword) or "" for keyword in OPTIONAL}
+        texts |= {keyword: _read_list(dataset, keyword) for keyword in LISTS}
         orientation = display.read_orientation(dataset)
         turn = display.find_turn(orientation)
     return {
@@ -128,6 +132,14 @@ def _read_valid(dataset: Dataset, keyword: str) -> str | None:
         return None
     text = value.strip(" \0")
     return text if text and _is_allowed(keyword, text) else None
+
+
+def _read_list(dataset: Dataset, keyword: str) -> str:
+    """All values, parted by backslashes as in a file; empty where one of them is not as the standard allows it."""
+    value = read_value(dataset, keyword)
+    values = value if isinstance(value, MultiValue) else [value]
+    texts = [str(each).strip(" \0") for each in values]
+    return "\\".join(texts) if all(_is_allowed(keyword, text) for text in texts) else ""
 
 
 def _cut_name(name: str) -> str:

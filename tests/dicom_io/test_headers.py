@@ -115,6 +115,28 @@ def test_an_odd_header_gives_sound_objects_with_what_the_standard_allows(case, t
         assert written.SpecificCharacterSet == "ISO_IR 192"
 
 
+@pytest.mark.parametrize(
+    ("ratio", "method"),
+    [("12.5", "ISO_10918_1"), (["4", "2.50"], ["ISO_10918_1", "ISO_15444_1"]), ("7", None)],
+)
+def test_a_segmentation_says_how_its_film_was_compressed_with_losses(ratio, method):
+    """Ratio and method are of type 1C there (PS3.3 C.8.20.2)."""
+    tags = {"LossyImageCompressionRatio": ratio, "LossyImageCompressionMethod": method}
+    given = {keyword: value for keyword, value in tags.items() if value}
+    header = header_of(film_file(LossyImageCompression="01", **given))
+    (segmentation,) = build_objects(read_once(), header, ("segmentation",))
+    assert segmentation.LossyImageCompression == "01"
+    assert {keyword: segmentation.get(keyword) for keyword in tags} == tags
+
+
+@pytest.mark.parametrize("method", ["a text of somebody", ["ISO_10918_1", "Jane Doe"]])
+def test_a_method_of_compression_that_is_none_is_left_out(method):
+    header = header_of(
+        film_file(SMALL, LossyImageCompression="01", LossyImageCompressionMethod=method)
+    )
+    assert "LossyImageCompressionMethod" not in header.texts
+
+
 def test_all_kinds_are_sound_where_nearly_everything_is_missing(tmp_path):
     data = film_file(
         **dict.fromkeys(("PatientID", "PatientName", "PatientBirthDate", "AccessionNumber"))
