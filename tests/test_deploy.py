@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import tomllib
+import zoneinfo
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from streamlit import config as streamlit_config
 
 from cxr_core.__main__ import PROGRAMS, _build_parser
 from cxr_core.access.identity import AccessSettings
+from cxr_core.dicom_io.pacs.settings import DimseSettings, read_pacs_settings
 from cxr_core.version import VERSION
 from pages.components.server import HOSTS_VARIABLE
 from pages.components.service.description import ALIVE, METRICS
@@ -30,6 +32,7 @@ ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
 PINNED = re.compile(r"[\w./-]+:(?!latest)[\w.-]*\d[\w.-]*")
 IMAGE = f"silhouette:{VERSION}"
+GUIDE = ROOT / "docs/deploy.md"
 
 
 def instructions() -> Iterator[tuple[str, str]]:
@@ -122,7 +125,34 @@ def test_settings_are_those_that_the_program_reads(compose: dict[str, Any]) -> N
     assert variables["CXR_WORKSPACE"] in arguments_of("VOLUME")
     assert variables[VARIABLE] == ON
     assert "server.address" in streamlit_config.get_config_options()
-    assert set(compose["services"]["app"]["environment"]) == {HOSTS_VARIABLE, "PACS_PASSWORD"}
+    read = {HOSTS_VARIABLE, "PACS_PASSWORD", "TZ"}
+    for service in ("app", "node"):
+        assert set(compose["services"][service]["environment"]) == read
+
+
+def test_the_time_zone_of_results_is_asked_for(compose: dict[str, Any]) -> None:
+    zone = compose["services"]["app"]["environment"]["TZ"]
+    (name,) = re.findall(r"^\$\{(\w+):\?.+\}$", zone)
+    (example,) = re.findall(rf"^{name}=(.*)$", (DEPLOY / "settings.env.example").read_text(), re.M)
+    assert example in zoneinfo.available_timezones()
+    assert f"`{name}`" in GUIDE.read_text()
+
+
+def test_the_guide_says_what_an_archive_that_calls_back_needs(
+    compose: dict[str, Any], workspace: Path
+) -> None:
+    guide = GUIDE.read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", guide, re.S)
+    workspace.mkdir()
+    (workspace / "pacs.toml").write_text(example)
+    settings = read_pacs_settings()
+    fetching, sending = (settings.archives[name] for name in (settings.search, settings.results))
+    assert isinstance(fetching, DimseSettings)
+    assert isinstance(sending, DimseSettings)
+    assert (fetching.receive_address, sending.receive_port) == ("0.0.0.0", None)
+    published = f"{fetching.receive_port}:{fetching.receive_port}"
+    assert f'ports: ["{published}"]' in guide
+    assert published not in compose["services"]["node"]["ports"]
 
 
 def test_compose_names_nothing_that_is_not_there(compose: dict[str, Any]) -> None:
