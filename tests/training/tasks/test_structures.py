@@ -23,6 +23,7 @@ from cxr_core.training.recipe.augmentation import Augmentation
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import load_recipe
 from cxr_core.training.runs.events import EpochDone, Event
+from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.training.tasks.structures import StructuresTask
 from cxr_core.workspace.paths import RECIPES
 
@@ -71,9 +72,16 @@ def folder(tmp_path_factory):
     return place
 
 
-def test_a_run_ends_in_a_model_that_outlines(folder, tmp_path, workspace):
-    model = fit(TINY, [folder], QUIET, run=tmp_path / "run")
-    card = load_segmenter_card(model)
+@pytest.fixture(scope="module")
+def whole(folder, tmp_path_factory):
+    """The run that nothing disturbed."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    fit(TINY, [folder], QUIET, run=run)
+    return RunFolder(run)
+
+
+def test_a_run_ends_in_a_model_that_outlines(whole, workspace):
+    card = load_segmenter_card(whole.model)
     assert card.metrics["validation"]["dice_heart"]["n"] == 4
     assert (
         card.ratio_interval.source == "4 validation films carved by patient"
@@ -83,22 +91,21 @@ def test_a_run_ends_in_a_model_that_outlines(folder, tmp_path, workspace):
         RunError,
         match=r"gate is closed for tiny-anatomy 1\.0\.0, compared with anatomy .* no films to compare on",
     ):
-        publish(tmp_path / "run", "A test.")
-    maps = Segmenter.load(model).predict_augmented(np.zeros((5, 64, 64), np.uint8))
+        publish(whole.path, "A test.")
+    maps = Segmenter.load(whole.model).predict_augmented(np.zeros((5, 64, 64), np.uint8))
     assert maps.shape == (5, 2, 3, 32, 32)
 
 
-def test_a_run_that_was_stopped_ends_the_same(folder, tmp_path, workspace):
-    whole = fit(TINY, [folder], QUIET, run=tmp_path / "whole")
+def test_a_run_that_was_stopped_ends_the_same(folder, whole, tmp_path):
     run = tmp_path / "cut"
     impatient = replace(QUIET, stop=lambda: (run / "recipe.toml").exists())  # after the first step
     with pytest.raises(RunError, match="stopped at step"):
         fit(TINY, [folder], impatient, run=run)
-    again = resume(run, QUIET)
-    assert load_segmenter_card(again).weights_sha256 == load_segmenter_card(whole).weights_sha256
+    again, card = resume(run, QUIET), load_segmenter_card(whole.model)
+    assert load_segmenter_card(again).weights_sha256 == card.weights_sha256
 
 
-def test_drawn_chests_are_learnt_by_heart(folder, tmp_path, workspace):
+def test_drawn_chests_are_learnt_by_heart(folder, tmp_path):
     events: list[Event] = []
     recipe = replace(
         TINY, epochs=40, batch_size=2, augmentation=Augmentation(), checkpoint_every_steps=1000
@@ -151,7 +158,7 @@ def test_a_perfect_map_loses_nothing_and_a_wrong_one_much():
     assert float(parts) == pytest.approx(float(task.summed_loss(wrong, masks)))
 
 
-def test_folds_share_no_film_and_make_the_whole(folder, workspace):
+def test_folds_share_no_film_and_make_the_whole(folder):
     from cxr_core.data.prepare import open_data
     from cxr_core.training.run_data import split_manifest
 
