@@ -68,22 +68,30 @@ def prepare(page: Page, address: str, folder: Path) -> None:
 def explore(page: Page, address: str, folder: Path) -> Locator:
     """The films' cards."""
     prepare(page, address, folder)
-    expect(page.get_by_test_id("stApp")).to_have_attribute(
-        "data-test-script-state", "notRunning", timeout=60_000
-    )
+    wait_until_drawn(page)
     page.get_by_role("tab", name="Explore").click()
     cards = page.locator(".st-key-dataset-films .gallery button.card")
     expect(cards).to_have_count(24)
     return cards
 
 
-def test_registered_folder_survives_a_refresh(page: Page, app: str, folder: Path) -> None:
+def wait_until_drawn(page: Page) -> None:
+    expect(page.get_by_test_id("stApp")).to_have_attribute(
+        "data-test-script-state", "notRunning", timeout=60_000
+    )
+
+
+def test_registered_folder_survives_a_refresh_and_each_click_on_a_tab_opens_it(
+    page: Page, app: str, folder: Path
+) -> None:
     prepare(page, app, folder)
     assert "dataset=by-class" in page.url
     expect(page.get_by_role("row", name="train 20")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Report (JSON)").click()
     assert json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
+    wait_until_drawn(page)
+    click_through_tabs(page, ["Checks", "Labels", "Explore", "Splits"])
 
 
 def test_missing_folder_is_explained(page: Page, app: str, folder: Path) -> None:
@@ -160,8 +168,21 @@ def test_charts_filter_one_another_and_a_selection_is_saved(
     other.close()
 
 
-def test_film_opens_large_and_hostile_names_stay_text(page: Page, app: str, folder: Path) -> None:
+def test_same_seed_shuffles_films_in_the_same_order_and_one_opens_large_with_a_hostile_name_as_text(
+    page: Page, app: str, folder: Path
+) -> None:
     cards = explore(page, app, folder)
+    plain = cards.first.get_attribute("title")
+    page.get_by_text("Shuffled").click()
+    expect(cards.first).not_to_have_attribute("title", plain or "")
+    shuffled = cards.first.get_attribute("title")
+    page.get_by_text("Shuffled").click()
+    expect(cards.first).to_have_attribute("title", plain or "")
+    page.get_by_text("Shuffled").click()
+    expect(cards.first).to_have_attribute("title", shuffled or "")
+    page.get_by_text("Shuffled").click()
+    expect(cards.first).to_have_attribute("title", plain or "")
+
     named = cards.filter(has_text=HOSTILE)
     if not named.count():
         page.get_by_role("button", name="2", exact=True).click()
@@ -177,20 +198,3 @@ def test_film_opens_large_and_hostile_names_stay_text(page: Page, app: str, fold
     assert aspect == pytest.approx(90 / 60, rel=0.02)
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
-
-
-def test_same_seed_shuffles_films_in_the_same_order(page: Page, app: str, folder: Path) -> None:
-    cards = explore(page, app, folder)
-    plain = cards.first.get_attribute("title")
-    page.get_by_text("Shuffled").click()
-    expect(cards.first).not_to_have_attribute("title", plain or "")
-    shuffled = cards.first.get_attribute("title")
-    page.get_by_text("Shuffled").click()
-    expect(cards.first).to_have_attribute("title", plain or "")
-    page.get_by_text("Shuffled").click()
-    expect(cards.first).to_have_attribute("title", shuffled or "")
-
-
-def test_each_click_on_a_tab_opens_it(page: Page, app: str, folder: Path) -> None:
-    prepare(page, app, folder)
-    click_through_tabs(page, ["Checks", "Labels", "Explore", "Splits"])
