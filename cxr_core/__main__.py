@@ -49,7 +49,7 @@ from cxr_core.workspace.malloc import keep_freed_memory
 from cxr_core.workspace.openmp import let_idle_threads_sleep
 from cxr_core.workspace.outside_files import parse_path, read_outside_file
 from cxr_core.workspace.paths import APP, printable, workspace
-from cxr_core.workspace.terminal import accept_any_text, format_json_line
+from cxr_core.workspace.terminal import accept_any_text, discard_output, format_json_line
 
 if TYPE_CHECKING:  # loads highdicom, which only results as DICOM need
     from cxr_core.dicom_io.result_writer import ResultWriter
@@ -98,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"cxr_core: {error}", file=sys.stderr)
         return SOME_REFUSED
     except BrokenPipeError:  # the program after the pipe has ended, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         return READ
 
 

@@ -64,7 +64,6 @@ OPENING_METHODS = OPENING_FUNCTIONS | frozenset(
 )
 OPENERS = frozenset(
     [
-        "cxr_core.__main__",
         "cxr_core.access.audit_chain",
         "cxr_core.data.cache.pixel_cache",
         "cxr_core.data.cache.worker",
@@ -99,6 +98,7 @@ OPENERS = frozenset(
         "cxr_core.workspace.jsonl",
         "cxr_core.workspace.outside_files",
         "cxr_core.workspace.process_id",
+        "cxr_core.workspace.terminal",
         "pages.components.gallery",
         "pages.components.models.installed_models",
         "pages.components.read.recovery.study_token",

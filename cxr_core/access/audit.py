@@ -45,8 +45,8 @@ def record_action(
 
     action, outcome: words of this program, never what a user or a file says.  who: None = who acts now; a text for a
     program without a role, such as `node`.  film: the sha256 of its bytes, in hex; only a keyed hash of it is kept.
-    model: names with versions, `tiny 1.0.0`.  name: of a run, an API key or a page.  times: how often it happened, where that
-    is counted before it is recorded.
+    model: names with versions, `tiny 1.0.0`.  name: of a run, an API key or a page.  times: how often it happened,
+    where that is counted before it is recorded.
     """
     details: dict[str, Json] = {"model": model, "name": name, "outcome": outcome, "times": times}
     try:

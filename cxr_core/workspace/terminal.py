@@ -1,8 +1,9 @@
-"""Makes the output of commands able to take any text, whatever the terminal's encoding."""
+"""The output of commands: it takes any text, whatever the terminal's encoding, and ends where nobody reads it."""
 
 import codecs
 import io
 import json
+import os
 import sys
 from collections.abc import Mapping
 
@@ -17,6 +18,11 @@ def accept_any_text() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def discard_output() -> None:
+    """Write the rest of standard output nowhere, where nobody reads it any more: what is buffered would fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def format_json_line(content: Mapping[str, Json]) -> str:

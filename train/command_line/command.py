@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import wraps
 
 from cxr_core.errors import RecipeError, SilhouetteError
-from cxr_core.workspace.terminal import accept_any_text
+from cxr_core.workspace.terminal import accept_any_text, discard_output
 
 Main = Callable[[list[str] | None], int | None]
 REFUSED = 3
@@ -33,7 +33,7 @@ def command(name: str, wrong_recipe: int = REFUSED) -> Callable[[Main], Callable
             except BrokenPipeError:
                 if not _is_output_unread():
                     raise
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                discard_output()
                 return 0
             except SilhouetteError as error:
                 print(f"{name}: {error}", file=sys.stderr)
