@@ -34,7 +34,7 @@ OUTPUTS = pa.list_(
 # What each column holds, in the order of the file.
 COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
     ("file", pa.string(), "path or URI of the film"),
-    ("stamp", pa.string(), "changes when the file does: size, times, inode"),
+    ("stamp", pa.string(), "changes when the file does, or the age or view that a table states"),
     ("sha256", pa.string(), "hash of the file's bytes; null where it could not be opened"),
     ("pixels_sha256", pa.string(), "hash of the decoded pixels, whatever the file format"),
     (REPEATS, pa.string(), "the film with the same bytes whose reading this is; null for none"),

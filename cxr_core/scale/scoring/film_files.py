@@ -25,7 +25,8 @@ class FilmFile:
 
     location: an absolute path, or a URI.  storage: the URI of the storage that opens it; empty for a path. That of a
     PACS holds UIDs, and is never written.
-    stamp: changes when the file does.  age_years, view: as a table or a dataset states them; None where they do not.
+    stamp: changes when the file does, or the age or the view that is stated.
+    age_years, view: as a table or a dataset states them; None where they do not.
     """
 
     location: str
@@ -33,6 +34,19 @@ class FilmFile:
     storage: str = ""
     age_years: float | None = None
     view: View | None = None
+
+
+def add_stated(stamp: str, age_years: float | None, view: View | None) -> str:
+    """The stamp of a file of which a table or a dataset may state the patient's age and the view."""
+    stated = [f"age={age_years}"] if age_years is not None else []
+    stated += [f"view={view}"] if view is not None else []
+    return " ".join([stamp, *stated])
+
+
+def name_reading(sha256: str, stamp: str) -> str:
+    """A text that is the same for films with the same bytes, and with the same age and view where these are stated."""
+    _, _, stated = stamp.partition(" ")
+    return f"{sha256} {stated}" if stated else sha256
 
 
 def is_storage(data: str) -> bool:

@@ -27,6 +27,7 @@ from cxr_core.presentation.wording import format_count
 from cxr_core.reading.read_options import OLDEST, YOUNGEST
 from cxr_core.scale.scoring.film_files import (
     FilmFile,
+    add_stated,
     is_storage,
     list_storage,
     stamp_file,
@@ -180,12 +181,13 @@ def _list_rows(table: pd.DataFrame, folder: Path) -> FilmList:
         if stamp is None:
             missing.append(image)
             continue
+        age_years, stated_view = _parse_age(age), _parse_view(str(view))
         film = FilmFile(
             location=location,
-            stamp=stamp,
+            stamp=add_stated(stamp, age_years, stated_view),
             storage=storage,
-            age_years=_parse_age(age),
-            view=_parse_view(str(view)),
+            age_years=age_years,
+            view=stated_view,
         )
         films.append(film)
     return FilmList(films=tuple(films), missing=tuple(missing))

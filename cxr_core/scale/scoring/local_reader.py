@@ -12,17 +12,17 @@ from cxr_core.reading.reader import Reader
 from cxr_core.reading.results import Examination
 from cxr_core.reading.site_profile import SiteProfile
 from cxr_core.scale.scoring.columns import Row, build_scoring_row
-from cxr_core.scale.scoring.film_files import FilmFile, open_film
+from cxr_core.scale.scoring.film_files import FilmFile, name_reading, open_film
 from cxr_core.scale.scoring.scoring_folder import ScoringRecord
 from cxr_core.scale.scoring.unopened import refuse_unopened
 
 
 @dataclass(frozen=True, kw_only=True)
 class RepeatedFilm:
-    """A film with the same bytes as one that is scored already, or about to be. sha256: of the bytes."""
+    """A film with the reading of one that is scored already, or about to be. reading: as `name_reading` names it."""
 
     film: FilmFile
-    sha256: str
+    reading: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class LocalReader:
     ) -> Iterator[Row | RepeatedFilm]:
         """A row for each film, in about their order, or what it repeats.
 
-        is_known: whether the bytes of a hash are scored already; asked once for each film, just before it is read.
+        is_known: whether there is a reading of this name already; asked once for each film, just before it is read.
         Raises ArchiveUnreachable, after what came before it, for an archive that does not answer.
         """
         loaded: deque[tuple[FilmFile, bytes, str]] = deque()
@@ -74,9 +74,9 @@ class LocalReader:
                 except ArchiveUnreachable as error:
                     silence.append(error)  # the films before this one are finished first
                     return
-                sha256 = hashlib.sha256(data).hexdigest()
-                if not failure and is_known(sha256):
-                    repeated.append(RepeatedFilm(film=film, sha256=sha256))
+                reading = name_reading(hashlib.sha256(data).hexdigest(), film.stamp)
+                if not failure and is_known(reading):
+                    repeated.append(RepeatedFilm(film=film, reading=reading))
                     continue
                 loaded.append((film, data, failure))
                 yield data
@@ -91,16 +91,15 @@ class LocalReader:
             raise silence[0]
 
 
-class SeenFilms:
-    """Which contents a scoring holds, or is about to read."""
+class SeenReadings:
+    """Which readings a scoring holds, or is about to make, by their names."""
 
-    def __init__(self, hashes: Collection[str]):
-        self._hashes = {bytes.fromhex(sha256) for sha256 in hashes}
+    def __init__(self, names: Collection[str]):
+        self._names = set(names)
 
-    def add(self, sha256: str) -> bool:
-        """Whether this content was known before; from now on it is."""
-        content = bytes.fromhex(sha256)
-        if content in self._hashes:
+    def add(self, name: str) -> bool:
+        """Whether this reading was known before; from now on it is."""
+        if name in self._names:
             return True
-        self._hashes.add(content)
+        self._names.add(name)
         return False

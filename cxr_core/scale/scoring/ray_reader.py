@@ -23,7 +23,7 @@ from cxr_core.film.decoding.sandbox import DecodePool
 from cxr_core.reading.reader import BATCH, Reader
 from cxr_core.scale.cluster import connect_to_cluster
 from cxr_core.scale.scoring.columns import Row
-from cxr_core.scale.scoring.film_files import FilmFile
+from cxr_core.scale.scoring.film_files import FilmFile, name_reading
 from cxr_core.scale.scoring.local_reader import RepeatedFilm
 from cxr_core.scale.scoring.ray_decoder import RayDecoder
 from cxr_core.scale.scoring.ray_scorer import FilmScorer
@@ -160,7 +160,7 @@ class RayReader:
     def read_films(
         self, films: Sequence[FilmFile], is_known: Callable[[str], bool]
     ) -> Iterator[Row | RepeatedFilm]:
-        """A row for each film, in any order, or that it repeats another one's bytes.
+        """A row for each film, in any order, or that it repeats another one's reading.
 
         Raises ScaleError when a node's models are others, when the cluster has no process left, and for films that end
         the process of a decoder MAX_TRIES times.
@@ -227,11 +227,12 @@ class RayReader:
     def _sort_out_repeats(
         self, batch: _Batch, hashes: Sequence[str], is_known: Callable[[str], bool]
     ) -> Iterator[RepeatedFilm]:
-        """What repeats known bytes goes no further; the other films wait for a network."""
+        """What repeats a known reading goes no further; the other films wait for a network."""
         if not batch.kept:  # else they were decoded before, and are known because of that
             for place, (film, sha256) in enumerate(zip(batch.films, hashes, strict=True)):
-                if sha256 and is_known(sha256):
-                    yield RepeatedFilm(film=film, sha256=sha256)
+                reading = name_reading(sha256, film.stamp)
+                if sha256 and is_known(reading):
+                    yield RepeatedFilm(film=film, reading=reading)
                 else:
                     batch.kept.append(place)
         if batch.kept:

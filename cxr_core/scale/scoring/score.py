@@ -17,9 +17,9 @@ from cxr_core.presentation.wording import format_count, format_duration
 from cxr_core.reading.cores import PROCESS_CORES
 from cxr_core.reading.reader import Reader
 from cxr_core.scale.scoring.columns import Row, repeat_row
-from cxr_core.scale.scoring.film_files import FilmFile
+from cxr_core.scale.scoring.film_files import FilmFile, name_reading
 from cxr_core.scale.scoring.film_list import list_films_to_score
-from cxr_core.scale.scoring.local_reader import LocalReader, RepeatedFilm, SeenFilms
+from cxr_core.scale.scoring.local_reader import LocalReader, RepeatedFilm, SeenReadings
 from cxr_core.scale.scoring.scoring_folder import (
     FinishedFilm,
     ScoringCounts,
@@ -44,7 +44,7 @@ class FilmReader(Protocol):
     def read_films(
         self, films: Sequence[FilmFile], is_known: Callable[[str], bool]
     ) -> Iterator[Row | RepeatedFilm]:
-        """A row for each film, in any order, or that it repeats another one's bytes."""
+        """A row for each film, in any order, or that it repeats another one's reading."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,10 +143,10 @@ class _Scoring:
         self.missing = [film for film in films if not self._is_finished(film)]
         new = sum(printable(film.location) not in self.finished for film in self.missing)
         self.total = finished.counts.films + new
-        # A changed file is read again, but one whose bytes have its row already is not.
-        self.shard_of = {each.sha256: each.shard for each in self.finished.values() if each.sha256}
-        self.seen = SeenFilms(self.shard_of.keys())
-        self.removed: dict[str, Row] = {}  # rows that no shard holds any more, by the hash of bytes
+        # A changed file is read again, but one whose bytes have their row already is not.
+        self.shard_of = {each.reading: each.shard for each in self.finished.values() if each.sha256}
+        self.seen = SeenReadings(self.shard_of.keys())
+        self.removed: dict[str, Row] = {}  # rows that no shard holds any more, by their readings
         self.rows: list[Row] = []
         self.waiting: list[RepeatedFilm] = []  # for the row of a film that is still being read
         self.read_here, self.began, self.shown = 0, time.monotonic(), 0.0
@@ -191,33 +191,33 @@ class _Scoring:
 
     def _take_row(self, row: Row) -> None:
         self.rows.append(row)
-        sha256 = row["sha256"]
-        if not sha256:
+        if not row["sha256"]:
             return
-        self.shard_of[sha256] = self.next_shard
+        reading = _name_reading(row)
+        self.shard_of[reading] = self.next_shard
         if self.waiting:
-            repeats = [each for each in self.waiting if each.sha256 == sha256]
-            self.waiting = [each for each in self.waiting if each.sha256 != sha256]
+            repeats = [each for each in self.waiting if each.reading == reading]
+            self.waiting = [each for each in self.waiting if each.reading != reading]
             self.rows += [repeat_row(row, each.film) for each in repeats]
 
     def _take_repeat(self, repeat: RepeatedFilm) -> None:
         former = self._find_former(repeat.film)
-        if former is not None and former.sha256 == repeat.sha256:
+        if former is not None and former.reading == repeat.reading:
             return  # only its times have changed, or it was copied: its row holds
-        if repeat.sha256 not in self.shard_of:
+        if repeat.reading not in self.shard_of:
             self.waiting.append(repeat)
             return
-        self.rows.append(repeat_row(self._find_row(repeat.sha256), repeat.film))
-        self.shard_of[repeat.sha256] = self.next_shard
+        self.rows.append(repeat_row(self._find_row(repeat.reading), repeat.film))
+        self.shard_of[repeat.reading] = self.next_shard
 
-    def _find_row(self, sha256: str) -> Row:
-        """A row of a film with these bytes."""
-        shard = self.shard_of[sha256]
+    def _find_row(self, reading: str) -> Row:
+        """A row with this reading."""
+        shard = self.shard_of[reading]
         if shard == self.next_shard:
-            return next(row for row in self.rows if row["sha256"] == sha256)
-        if sha256 in self.removed:
-            return self.removed.pop(sha256)
-        return self.folder.find_row(shard, sha256)
+            return next(row for row in self.rows if _name_reading(row) == reading)
+        if reading in self.removed:
+            return self.removed.pop(reading)
+        return self.folder.find_row(shard, reading)
 
     def _find_former(self, film: FilmFile) -> FinishedFilm | None:
         return self.finished.get(printable(film.location))
@@ -232,7 +232,7 @@ class _Scoring:
     def _remove_former_rows(self) -> None:
         """Take the rows of files that have changed since out of their shards: a film has one row.
 
-        A row is kept in memory where no later one has its bytes: the file may have been moved, and come later.
+        A row is kept in memory where no later one has its reading: the file may have been moved, and come later.
         """
         changed: dict[int, set[str]] = {}
         for row in self.rows:
@@ -243,8 +243,8 @@ class _Scoring:
             rows, counts = self.folder.remove_rows(shard, files)
             self.counts -= counts
             for row in rows:
-                if self.shard_of.get(row["sha256"]) == shard:
-                    self.removed[row["sha256"]] = row
+                if self.shard_of.get(_name_reading(row)) == shard:
+                    self.removed[_name_reading(row)] = row
 
     def _tell(self) -> None:
         now = time.monotonic()
@@ -260,3 +260,7 @@ class _Scoring:
                 films_per_second=self.read_here / max(now - self.began, 1e-9),
             )
         )
+
+
+def _name_reading(row: Row) -> str:
+    return name_reading(row["sha256"] or "", row["stamp"])

@@ -26,6 +26,7 @@ from cxr_core.presentation.wording import format_count
 from cxr_core.reading.reader import Reader
 from cxr_core.reading.site_profile import ModelProfile, SiteProfile
 from cxr_core.scale.scoring.columns import REPEATS, Row, build_schema
+from cxr_core.scale.scoring.film_files import name_reading
 from cxr_core.version import VERSION
 from cxr_core.workspace.atomic import atomic_file, remove_unfinished
 from cxr_core.workspace.json_files import read_json_object, write_json
@@ -138,6 +139,11 @@ class FinishedFilm(NamedTuple):
     stamp: str
     sha256: str | None
     shard: int
+
+    @property
+    def reading(self) -> str:
+        """What `name_reading` calls its reading; empty where it could not be opened."""
+        return name_reading(self.sha256 or "", self.stamp)
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,7 +290,7 @@ class ScoringFolder:
             numbers.append(int(path.stem))
             table = self._read_shard(path, ("file", "stamp", "sha256"))
             counts += read_shard_counts(path)
-            for file, stamp, sha256 in zip(*(c.to_pylist() for c in table.columns), strict=True):
+            for file, stamp, sha256 in _iterate_rows(table):
                 films[file] = FinishedFilm(stamp, sha256, numbers[-1])
         return FinishedFilms(films, counts, max(numbers) + 1)
 
@@ -303,22 +309,25 @@ class ScoringFolder:
         return removed, replace(ScoringCounts.of_rows(removed), shards=0 if kept else 1)
 
     def clear_outdated_repeats(self) -> int:
-        """Make `repeats` null where the film that it names has other bytes by now, and return in how many rows.
+        """Make `repeats` null where the film that it names has another reading by now, and return in how many rows.
 
         Raises OSError, and ScaleError for a damaged shard.
         """
         named = {
             file for each in self.read_columns([REPEATS]) for file in each[REPEATS].to_pylist()
         }
-        hashes: dict[str, str | None] = {}
-        for table in self.read_columns(("file", "sha256")):
-            films = zip(*(column.to_pylist() for column in table.columns), strict=True)
-            hashes |= {file: sha256 for file, sha256 in films if file in named}
+        readings: dict[str, str] = {}
+        for table in self.read_columns(("file", "stamp", "sha256")):
+            for file, stamp, sha256 in _iterate_rows(table):
+                if file in named:
+                    readings[file] = name_reading(sha256 or "", stamp)
         cleared = 0
         for path in self.list_shards():
-            table = self._read_shard(path, ("sha256", REPEATS))
-            repeats = zip(*(column.to_pylist() for column in table.columns), strict=True)
-            outdated = [file is not None and hashes.get(file) != sha for sha, file in repeats]
+            table = self._read_shard(path, ("stamp", "sha256", REPEATS))
+            outdated = [
+                file is not None and readings.get(file) != name_reading(sha256, stamp)
+                for stamp, sha256, file in _iterate_rows(table)
+            ]
             if any(outdated):
                 rows = self._read_shard(path, None).to_pylist()
                 for row, is_outdated in zip(rows, outdated, strict=True):
@@ -327,12 +336,13 @@ class ScoringFolder:
             cleared += sum(outdated)
         return cleared
 
-    def find_row(self, number: int, sha256: str) -> Row:
-        """The row of a film in a shard, by the hash of its bytes."""
+    def find_row(self, number: int, reading: str) -> Row:
+        """A row with a reading in a shard, by what `name_reading` calls it."""
         table = self._read_shard(self._shard_path(number), None)
-        row: Row = (
-            table.filter(pa.compute.equal(table["sha256"], sha256)).slice(0, 1).to_pylist()[0]
-        )
+        places = range(len(table))
+        stamps, hashes = table["stamp"].to_pylist(), table["sha256"].to_pylist()
+        place = next(i for i in places if name_reading(hashes[i] or "", stamps[i]) == reading)
+        row: Row = table.slice(place, 1).to_pylist()[0]
         return row
 
     def list_shards(self) -> list[Path]:
@@ -411,6 +421,10 @@ def describe_counts(counts: ScoringCounts) -> str:
         return words
     codes = ", ".join(f"{code} {films:,}" for code, films in counts.refusals.items())
     return f"{words}, {refused:,} refused ({codes})"
+
+
+def _iterate_rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    return zip(*(column.to_pylist() for column in table.columns), strict=True)
 
 
 def _damaged(path: Path, problem: object) -> ScaleError:

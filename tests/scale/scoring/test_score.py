@@ -220,6 +220,40 @@ def test_a_table_gives_paths_ages_and_views(films, tmp_path):
     }
 
 
+def test_a_film_is_read_again_when_its_age_or_view_is_corrected(films, tmp_path, count_reads):
+    table, out = films / "films.csv", tmp_path / "out"
+    table.write_text("image,age,view\n001.png,54,PA\n002.png,6,PA\n003.png,,\n")
+    score(table, out)
+    count_reads.clear()
+    table.write_text("image,age,view\n001.png,54,AP\n002.png,60,PA\n003.png,,\n")
+    counts = score(table, out, resume=True)
+    assert (counts.films, len(read_rows(out)), len(count_reads)) == (3, 3, 2)
+    rows = {Path(row["file"]).name: row for row in read_rows(out)}
+    assert {name: (row["age_years"], row["view"]) for name, row in rows.items()} == {
+        "001.png": (54, "AP"),
+        "002.png": (60, "PA"),
+        "003.png": (None, None),
+    }
+    count_reads.clear()
+    score(table, out, resume=True)
+    assert count_reads == []
+
+
+def test_films_of_the_same_bytes_share_a_reading_only_where_age_and_view_agree(films, tmp_path):
+    shutil.copy(films / "001.png", films / "child.png")
+    table = films / "films.csv"
+    table.write_text("image,age\n001.png,54\nchild.png,6\nsub.png,54\n")
+    score(table, tmp_path / "out")
+    rows = {Path(row["file"]).name: row for row in read_rows(tmp_path / "out")}
+    assert {name: row["age_years"] for name, row in rows.items()} == {
+        "001.png": 54,
+        "child.png": 6,
+        "sub.png": 54,
+    }
+    assert rows["child.png"]["repeats"] is None
+    assert rows["sub.png"]["repeats"] == rows["001.png"]["file"]
+
+
 def test_a_registered_dataset_gives_ages_and_views(films, tmp_path, workspace):
     paths = [str(films / f"00{number}.png") for number in (1, 2)]
     columns = {"image": paths, "patient": ["a", "b"], "split": "test", "source": "here"}
