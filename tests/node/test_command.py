@@ -1,11 +1,13 @@
 """`python -m cxr_core node`: what it lists, and what it does about dead films."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
 from cxr_core.__main__ import main
-from cxr_core.dicom_io.node.film_queue import FilmQueue, State
+from cxr_core.dicom_io.node.film_queue import FilmQueue, QueuedFilm, State
+from cxr_core.dicom_io.node.overview import discard_films, retry_films
 from cxr_core.dicom_io.node.spool import Spool, node_folder
 from tests.node.bench import IDENTITY, arrive, make_film
 
@@ -52,6 +54,39 @@ def test_a_discarded_film_is_gone_with_its_results(dead: int) -> None:
     assert main(["node", "--discard", "all"]) == 0
     assert states() == {State.RECEIVED: 1}
     assert Spool(node_folder()).list_names() == {arrive(make_film(2)).name}
+
+
+def test_a_film_that_somebody_else_has_revived_meanwhile_is_not_deleted(
+    dead: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list_films = FilmQueue.list_films
+
+    def revive_after_listing(queue: FilmQueue, states: Collection[State]) -> list[QueuedFilm]:
+        films = list_films(queue, states)
+        for film in films:
+            assert queue.revive(film, State.READ)
+        return films
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FilmQueue, "list_films", revive_after_listing)
+        assert discard_films() == 0
+    assert states() == {State.RECEIVED: 1, State.READ: 1}
+    assert Spool(node_folder()).has_results(arrive(make_film(1)).name)
+
+
+def test_a_film_that_somebody_else_has_deleted_meanwhile_is_not_revived(
+    dead: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list_films = FilmQueue.list_films
+
+    def forget_after_listing(queue: FilmQueue, states: Collection[State]) -> list[QueuedFilm]:
+        films = list_films(queue, states)
+        for film in films:
+            assert queue.forget(film, lambda: None)
+        return films
+
+    monkeypatch.setattr(FilmQueue, "list_films", forget_after_listing)
+    assert retry_films() == 0
 
 
 def test_what_is_not_dead_is_left_alone(dead: int, capsys: pytest.CaptureFixture[str]) -> None:

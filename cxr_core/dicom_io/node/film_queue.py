@@ -321,14 +321,29 @@ class FilmQueue:
         )
         return int(rows[0][0])
 
-    def revive(self, film: QueuedFilm, state: State) -> None:
-        """Have a dead film tried again from a state on."""
+    def revive(self, film: QueuedFilm, state: State) -> bool:
+        """Have a dead film tried again from a state on; whether it was still dead."""
         with self._transaction():
-            self._set_state(film, state)
+            is_dead = self._is_dead(film)
+            if is_dead:
+                self._set_state(film, state)
+        return is_dead
 
-    def forget(self, film: QueuedFilm) -> None:
-        """Forget a film, which is then like a new one if it comes again."""
-        self._fetch("DELETE FROM film WHERE id = ?", film.id)
+    def forget(self, film: QueuedFilm, delete_files: Callable[[], None]) -> bool:
+        """Forget a dead film, which is then like a new one if it comes again; whether it was still dead.
+
+        delete_files: is called while nobody else can revive the film. Where it fails, the film stays dead.
+        """
+        with self._transaction():
+            is_dead = self._is_dead(film)
+            if is_dead:
+                delete_files()
+                self._connection.execute("DELETE FROM film WHERE id = ?", (film.id,))
+        return is_dead
+
+    def _is_dead(self, film: QueuedFilm) -> bool:
+        query = "SELECT 1 FROM film WHERE id = ? AND state = ?"
+        return self._connection.execute(query, (film.id, State.DEAD)).fetchone() is not None
 
     def _set_state(self, film: QueuedFilm, state: State, reason: str = "") -> None:
         self._connection.execute(

@@ -79,11 +79,12 @@ def look_at_node() -> NodeOverview:
 def retry_films(ids: list[int] | None = None) -> int:
     """Have dead films tried again: read, or sent where they were read. ids: None = all. How many.
 
-    Raises NodeError for a film that is not dead.
+    One that somebody else decides about at the same moment is left alone and not counted. Raises NodeError for a film
+    that is not dead.
     """
 
-    def retry(film: QueuedFilm, queue: FilmQueue, spool: Spool) -> None:
-        queue.revive(film, State.READ if spool.has_results(film.name) else State.RECEIVED)
+    def retry(film: QueuedFilm, queue: FilmQueue, spool: Spool) -> bool:
+        return queue.revive(film, State.READ if spool.has_results(film.name) else State.RECEIVED)
 
     return _for_dead_films("retry of dead films", ids, retry)
 
@@ -91,12 +92,12 @@ def retry_films(ids: list[int] | None = None) -> int:
 def discard_films(ids: list[int] | None = None) -> int:
     """Delete dead films with their results, and forget them. ids: None = all. How many.
 
-    Raises NodeError for a film that is not dead, or where files cannot be deleted.
+    One that somebody else decides about at the same moment is left alone and not counted. Raises NodeError for a film
+    that is not dead, or where files cannot be deleted.
     """
 
-    def discard(film: QueuedFilm, queue: FilmQueue, spool: Spool) -> None:
-        spool.remove(film.name)
-        queue.forget(film)
+    def discard(film: QueuedFilm, queue: FilmQueue, spool: Spool) -> bool:
+        return queue.forget(film, lambda: spool.remove(film.name))
 
     return _for_dead_films("discard of dead films", ids, discard)
 
@@ -107,8 +108,9 @@ def describe_reason(code: str) -> str:
 
 
 def _for_dead_films(
-    task: str, ids: list[int] | None, act: Callable[[QueuedFilm, FilmQueue, Spool], None]
+    task: str, ids: list[int] | None, act: Callable[[QueuedFilm, FilmQueue, Spool], bool]
 ) -> int:
+    """Act on dead films, and count those for which `act` says that they were still dead."""
     if not os.path.lexists(node_folder() / FILE):
         raise NodeError("this workspace has no node yet, so there is no dead film")
     with perform_action(task, Role.ADMIN) as log, FilmQueue(node_folder()) as queue:
@@ -116,11 +118,12 @@ def _for_dead_films(
         chosen = list(dead) if ids is None else ids
         if unknown := [film_id for film_id in chosen if film_id not in dead]:
             raise NodeError(f"film {unknown[0]} is not dead; --list shows those that are")
-        log.add(films=len(chosen))
-        spool = Spool(node_folder())
+        count, spool = 0, Spool(node_folder())
         try:
             for film_id in chosen:
-                act(dead[film_id], queue, spool)
+                count += act(dead[film_id], queue, spool)
         except OSError as error:
             raise NodeError(f"a film's files cannot be deleted ({error.strerror})") from error
-    return len(chosen)
+        finally:
+            log.add(films=count)
+    return count
