@@ -60,6 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
             films_per_shard=given.films_per_shard,
             stop=stop,
             tell=tell,
+            note=lambda sentence: print(sentence, file=sys.stderr),
         )
         counts = score_archive(given.data, given.out, options)
     print(describe_counts(counts), file=sys.stderr)

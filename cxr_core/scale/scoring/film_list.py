@@ -16,6 +16,7 @@ from cxr_core.data.sources.csv_tables import normalise_heading, read_table
 from cxr_core.data.sources.files import (
     DICOM_SUFFIXES,
     IMAGE_SUFFIXES,
+    FileListing,
     file_suffix,
     list_folders,
 )
@@ -43,7 +44,7 @@ FILMS = (
     IMAGE_SUFFIXES | DICOM_SUFFIXES | {""}
 )  # of a storage, whose files are not opened to see what they are
 UNCHANGING = "instance"  # the stamp of a DICOM instance
-SHOWN = 3  # missing files that are named
+SHOWN = 3  # files that are named, of those missing or left out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +52,13 @@ class FilmList:
     """The films to read, each place once, and what was left out at the start.
 
     missing: files that a table names and that are not there.  other_files: of a folder, that are no films by name.
+    left_out: sentences about films of a folder that are not read.
     """
 
     films: tuple[FilmFile, ...]
     missing: tuple[str, ...] = ()
     other_files: int = 0
+    left_out: tuple[str, ...] = ()
 
 
 def list_films_to_score(data: Sequence[str], *, leave_out_missing: bool = False) -> FilmList:
@@ -70,15 +73,18 @@ def list_films_to_score(data: Sequence[str], *, leave_out_missing: bool = False)
     if missing and not leave_out_missing:
         raise _explain_missing(missing, total)
     films = {film.location: film for each in lists for film in each.films}
+    left_out = tuple(sentence for each in lists for sentence in each.left_out)
     if not films:
-        raise ScaleError(
+        problem = (
             f"{', '.join(map(printable, data))} has no films; give a folder of films, a table of their paths, a "
             "registered dataset or a storage such as s3://bucket/films"
         )
+        raise ScaleError(". ".join([problem, *left_out]))
     return FilmList(
         films=tuple(films.values()),
         missing=missing,
         other_files=sum(each.other_files for each in lists),
+        left_out=left_out,
     )
 
 
@@ -119,7 +125,22 @@ def _list_folder(folder: str) -> FilmList:
     (listing,) = list_folders([Path(folder)])
     paths = [path for path in listing.films if path not in listing.masks]
     films = tuple(_stamped(paths))
-    return FilmList(films=films, other_files=len(listing.files) - len(films))
+    left_out = [
+        *_describe_left_out(listing, listing.unusable_films, "without a name in UTF-8"),
+        *_describe_left_out(listing, sorted(listing.masks), "named as masks"),
+    ]
+    return FilmList(
+        films=films, other_files=len(listing.files) - len(films), left_out=tuple(left_out)
+    )
+
+
+def _describe_left_out(listing: FileListing, paths: Sequence[str], which: str) -> list[str]:
+    """One sentence with examples, if there are any such films."""
+    if not paths:
+        return []
+    examples = ", ".join(printable(listing.relative(path)) for path in paths[:SHOWN])
+    count = format_count(len(paths), "films")
+    return [f"Left out of {printable(listing.folder)}: {count} {which}, such as {examples}"]
 
 
 def _stamped(paths: Iterable[str]) -> Iterator[FilmFile]:

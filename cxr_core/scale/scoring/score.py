@@ -76,6 +76,7 @@ class ScoringOptions:
     """How an archive is scored. on: `local`, or the address of a Ray cluster.  resume: go on in a folder that exists.
 
     stop: asked after every film.  tell: called with the progress after every film.
+    note: called before the first one with each sentence about films that are left out.
     """
 
     decision: str = DEFAULT_DECISION
@@ -86,6 +87,7 @@ class ScoringOptions:
     films_per_shard: int = FILMS_PER_SHARD
     stop: Callable[[], bool] = lambda: False
     tell: Tell = lambda progress: None
+    note: Callable[[str], None] = lambda sentence: None
 
 
 @log_task("scoring")
@@ -96,7 +98,10 @@ def score_archive(data: Sequence[str], out: Path, options: ScoringOptions) -> Sc
     Raises ScaleError, DataError or ArchiveError before a film is read, Cancelled when asked to stop and
     ArchiveUnreachable when an archive falls silent: what was read is kept.
     """
-    films = list_films_to_score(data, leave_out_missing=options.leave_out_missing).films
+    listed = list_films_to_score(data, leave_out_missing=options.leave_out_missing)
+    films = listed.films
+    for sentence in listed.left_out:
+        options.note(sentence)
     add_details(films=len(films), on=LOCAL if options.on == LOCAL else "ray")
     with _open_reader(options, len(films)) as (record, reader):
         folder = ScoringFolder.begin(out, record, resume=options.resume)

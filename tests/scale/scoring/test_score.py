@@ -282,6 +282,21 @@ def test_a_table_of_missing_films_is_told_before_a_model_is_loaded(tmp_path, mon
     assert len(found.missing) == 100_000
 
 
+def test_films_that_are_left_out_by_their_names_are_told(tmp_path, capsys):
+    folder = draw_films(tmp_path / "films", 1)
+    (folder / "masks").mkdir()
+    for name in ("patient_mask.png", "masks/001.png", b"m\xfcller.png", b"notes\xfc.txt"):
+        (folder / os.fsdecode(name)).write_bytes(b"not opened")
+    assert command.main(["score", "--data", str(folder), "--out", str(tmp_path / "out")]) == 0
+    told = capsys.readouterr().err
+    assert f"of {folder}: 1 film without a name in UTF-8, such as m\\xfcller.png" in told
+    assert f"of {folder}: 2 films named as masks, such as masks/001.png, patient_mask.png" in told
+    assert len(read_rows(tmp_path / "out")) == 1
+    (folder / "001.png").unlink()
+    with pytest.raises(ScaleError, match=r"has no films.*: 2 films named as masks, such as"):
+        score(folder, tmp_path / "other")
+
+
 def test_a_storage_is_listed_and_read_by_its_uri(films, tmp_path):
     score(f"file://{films}", tmp_path / "out")
     rows = {Path(row["file"]).name: row for row in read_rows(tmp_path / "out")}
