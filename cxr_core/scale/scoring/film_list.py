@@ -179,6 +179,11 @@ def _read_parquet(path: str) -> pd.DataFrame:
         frame: pd.DataFrame = pq.ParquetFile(io.BytesIO(content)).read().to_pandas()
     except (FileRefused, pa.ArrowException, OSError) as error:
         raise ScaleError(f"{printable(path)} cannot be read as a Parquet table: {error}") from error
+    repeated = frame.columns[frame.columns.duplicated()]
+    if len(repeated):
+        raise ScaleError(
+            f"{printable(path)} has two columns {printable(str(repeated[0]))!r}; rename or remove one"
+        )
     return frame
 
 
@@ -193,7 +198,11 @@ def _list_rows(table: pd.DataFrame, folder: Path) -> FilmList:
     ages = table["age"] if "age" in table else [None] * len(table)
     views = table["view"] if "view" in table else [None] * len(table)
     names = _FolderNames()
-    for image, age, view in zip(table["image"].astype(str), ages, views, strict=True):
+    images = table["image"].astype(object).where(table["image"].notna(), "").astype(str)
+    for image, age, view in zip(images, ages, views, strict=True):
+        if not image or "\0" in image:  # no file can be called so
+            missing.append(image or "an empty cell")
+            continue
         if is_storage(image):
             stamp, location, storage = stamp_in_storage(image), image, image
         else:

@@ -25,7 +25,10 @@ class PacsQuery:
     @classmethod
     def parse(cls, uri: str) -> "PacsQuery":
         """The query of a URI. Raises ScaleError for anything that is not understood."""
-        parts = urlsplit(uri)
+        try:
+            parts = urlsplit(uri)
+        except ValueError as error:
+            raise _bad_query(uri, str(error)) from error
         given = dict(parse_qsl(parts.query, keep_blank_values=True))
         unknown = [parts.path.strip("/"), *sorted(given.keys() - {"from", "to", "modality"})]
         if any(unknown):

@@ -41,6 +41,9 @@ REQUESTS = "requests.jsonl"
 LOCK = ".scoring.lock"
 METADATA = b"silhouette"  # of a shard: the record of the scoring, and the counts of the shard
 SHARDS_OF_A_PART = 1000
+SHARD_NAMES = (
+    f"{'[0-9]' * 8}.parquet"  # a pattern; other files in the folder are not of the scoring
+)
 MANIFEST_COLUMNS = ("file", "stamp", "sha256", "pixels_sha256", "repeats", "status", "refusal_code")
 
 
@@ -347,7 +350,7 @@ class ScoringFolder:
 
     def list_shards(self) -> list[Path]:
         """The files of all shards, in the order in which they were written."""
-        return sorted(path for part in self._parts() for path in part.glob("[0-9]*.parquet"))
+        return sorted(path for part in self._parts() for path in part.glob(SHARD_NAMES))
 
     def write_manifest(self, counts: ScoringCounts) -> None:
         """Write manifest.parquet and manifest.json from the shards. Raises OSError."""

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
@@ -297,6 +298,24 @@ def test_films_that_are_left_out_by_their_names_are_told(tmp_path, capsys):
         score(folder, tmp_path / "other")
 
 
+def test_cells_of_a_table_that_hold_no_path_are_missing_films(films, tmp_path):
+    table = tmp_path / "films.parquet"
+    pd.DataFrame({"image": [str(films / "001.png"), None, "", "a\0b.png"]}).to_parquet(table)
+    with pytest.raises(ScaleError, match="3 of the 4 films of the table are not there, such as an"):
+        score(table, tmp_path / "out")
+    (tmp_path / "films.csv").write_text(f"image,age\n{films / '001.png'},60\n,70\n")
+    for name in ("films.parquet", "films.csv"):
+        found = film_list.list_films_to_score([str(tmp_path / name)], leave_out_missing=True)
+        assert [film.location for film in found.films] == [str(films / "001.png")]
+
+
+def test_a_parquet_table_with_two_columns_of_one_name_is_refused(films, tmp_path):
+    column = pa.array([str(films / "001.png")])
+    pq.write_table(pa.table([column, column], names=["image", "image"]), tmp_path / "a.parquet")
+    with pytest.raises(ScaleError, match="has two columns 'image'"):
+        score(tmp_path / "a.parquet", tmp_path / "out")
+
+
 def test_a_storage_is_listed_and_read_by_its_uri(films, tmp_path):
     score(f"file://{films}", tmp_path / "out")
     rows = {Path(row["file"]).name: row for row in read_rows(tmp_path / "out")}
@@ -339,6 +358,14 @@ def test_a_shard_that_is_damaged_is_named(films, tmp_path):
     shard.unlink()
     assert score(films, out, resume=True).films == 12
     assert len(read_rows(out)) == 12
+
+
+def test_other_files_among_the_shards_do_not_matter(films, tmp_path):
+    out = tmp_path / "out"
+    score(films, out)
+    shard = out / "shards" / "part=0000" / "00000000.parquet"
+    shutil.copy(shard, shard.with_name("00000000 (copy).parquet"))
+    assert score(films, out, resume=True).films == 12
 
 
 def test_the_documentation_lists_every_column():

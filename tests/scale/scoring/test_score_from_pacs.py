@@ -172,6 +172,7 @@ def test_an_archive_that_falls_silent_ends_the_scoring_and_it_goes_on(
     ("data", "says"),
     [
         ("pacs://main", "from is missing"),
+        ("pacs://[main?from=2026-01-01&to=2026-01-01", "Invalid IPv6 URL"),
         ("pacs://main?from=2026-01-01", "to is missing"),
         ("pacs://main?from=2026-01-01&to=tomorrow", "from or to is not a date such as 2026-01-31"),
         ("pacs://main?from=2026-02-01&to=2026-01-01", "the first date is after the last one"),
