@@ -157,11 +157,12 @@ def test_official_nih_test_films_are_familiar(official_test_films, reader):
     """To one of the models at least, as a film of an unknown patient has to be."""
     films = official_test_films("nih_cxr8")
     some = films.with_table(films.table[::4])
-    scores = [
-        [output.ood_score for output in classify_films(classifier, some)]
-        for classifier in reader.classifiers
-    ]
-    assert np.mean(np.min(scores, axis=0) > 1) <= 0.01
+    unfamiliar = some
+    for classifier in reader.classifiers:
+        if len(unfamiliar.table):
+            scores = [output.ood_score for output in classify_films(classifier, unfamiliar)]
+            unfamiliar = unfamiliar.with_table(unfamiliar.table[np.array(scores) > 1])
+    assert len(unfamiliar.table) <= 0.01 * len(some.table)
 
 
 def test_drawings_are_read_and_labelled(reader):
