@@ -72,7 +72,7 @@ def read_film_bytes(film: FilmFile) -> bytes:
         return read_outside_file(film.location, MAX_BYTES)
     name = printable(film.location)
     try:
-        with _open_storage(film.storage).open_input_stream(_path_in_storage(film.location)) as file:
+        with _open_storage(film.storage).open_input_stream(_path_of_film(film)) as file:
             data: bytes = file.read(MAX_BYTES + 1)
     except (OSError, pa.ArrowException, ScaleError) as error:
         raise FileRefused(name, _first_line(error), CHECK) from error
@@ -136,6 +136,13 @@ def _connect(scheme: str, authority: str, options: str) -> fs.FileSystem:
             "file://, s3:// or gs://"
         ) from error
     return storage
+
+
+def _path_of_film(film: FilmFile) -> str:
+    """A film that was listed has no options behind its name, and may have a question mark in it."""
+    if film.location == film.storage:  # as a table states it
+        return _path_in_storage(film.location)
+    return film.location.partition("://")[2]
 
 
 def _path_in_storage(uri: str) -> str:

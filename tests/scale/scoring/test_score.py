@@ -20,6 +20,7 @@ from cxr_core.models.registry import registry
 from cxr_core.reading.reader import Reader
 from cxr_core.scale.scoring import film_list
 from cxr_core.scale.scoring.columns import COLUMNS, FINDING_COLUMNS
+from cxr_core.scale.scoring.film_files import list_storage, read_film_bytes
 from cxr_core.scale.scoring.score import ScoringOptions, score_archive
 from cxr_core.scale.scoring.scoring_folder import METADATA, ScoringFolder, read_manifest_counts
 from cxr_core.workspace.process_lock import hold_lock
@@ -322,6 +323,14 @@ def test_a_storage_is_listed_and_read_by_its_uri(films, tmp_path):
     assert rows["002.png"]["file"] == f"file://{films}/002.png"
     assert rows["002.png"]["status"] == "read"
     assert "notes.txt" not in rows
+
+
+def test_the_name_of_a_film_in_a_storage_may_have_a_question_mark(tmp_path):
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "lung?.png").write_bytes(b"a film")
+    (film,) = list_storage(f"file://{tmp_path}/films")
+    assert film.location.endswith("/lung?.png")
+    assert read_film_bytes(film) == b"a film"
 
 
 @pytest.mark.parametrize(
