@@ -1,12 +1,16 @@
 """Which films are read, which are passed over, which are dead; whose results are whose; and how priors are compared."""
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from pydicom import Dataset, dcmread
 from pydicom.filebase import DicomBytesIO
 
+from cxr_core.access.audit import audit_folder
+from cxr_core.access.audit_check import list_entries
 from cxr_core.dicom_io.node import film_reading
 from cxr_core.dicom_io.node.film_queue import READ_ALONE_FROM, FilmQueue, QueuedFilm, State
 from cxr_core.dicom_io.node.film_reading import FilmReading
@@ -15,6 +19,7 @@ from cxr_core.dicom_io.node.priors import PriorFilms
 from cxr_core.dicom_io.node.spool import Spool
 from cxr_core.errors import ArchiveUnreachable
 from cxr_core.reading.results import Reading
+from cxr_core.workspace.json_files import JsonObject
 from tests.hearts import SLENDER
 from tests.node.bench import (
     IDENTITY,
@@ -24,6 +29,8 @@ from tests.node.bench import (
     make_film,
     study_of,
 )
+
+WITHIN_S = 60.0
 
 
 class Bench:
@@ -200,6 +207,41 @@ def test_a_disk_that_fills_up_loses_no_film(bench: Bench, monkeypatch: pytest.Mo
     assert bench.states() == {name: "received"}
     bench.read()
     assert bench.states() == {name: "read"}
+
+
+def test_films_that_were_finished_beside_one_that_fails_are_recorded(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails, finished = bench.add(make_film(1)), bench.add(make_film(2))
+    write_results = bench.spool.write_results
+    may_fail = threading.Event()
+
+    def fail_for_the_first(name: str, objects: Sequence[bytes]) -> None:
+        if name == fails:
+            may_fail.wait(WITHIN_S)
+            raise OSError(28, "No space left on device")
+        write_results(name, objects)
+
+    def wait_for_the_second() -> bool:
+        if len(bench.reader.read) == 2:
+            may_fail.set()
+            deadline = time.monotonic() + WITHIN_S
+            while bench.states()[finished] != "read" and time.monotonic() < deadline:
+                time.sleep(0.01)
+        return False
+
+    monkeypatch.setattr(bench.spool, "write_results", fail_for_the_first)
+    with pytest.raises(OSError, match="No space"):
+        bench.reading.read_ready(bench.reader, bench.claim, None, wait_for_the_second)
+    assert bench.states() == {fails: "received", finished: "read"}
+    assert len(bench.readings) == 1
+    assert len(list_readings()) == 1
+
+
+def list_readings() -> list[JsonObject]:
+    """The readings in the audit log."""
+    entries = list_entries(audit_folder())
+    return [entry for entry in entries if entry["action"] == "reading"]
 
 
 def find_texts(report: Dataset) -> list[str]:

@@ -90,7 +90,11 @@ class FilmReading:
                         break
                 self._settle(making, 0)
             finally:
-                wait([future for _, future in making if not future.cancel()])
+                begun = [future for _, future in making if not future.cancel()]
+                wait(begun)
+                for future in begun:
+                    if future.exception() is None:
+                        self._tell(*future.result())
                 for film, _ in (*making, *claimed):
                     self._queue.put_back(film)
         return True
@@ -100,9 +104,12 @@ class FilmReading:
         while making and (len(making) > at_most or making[0][1].done()):
             examination, reading = making[0][1].result()
             making.popleft()
-            self._on_reading(reading)
-            cards = [output.card for output in examination.outputs]
-            record_reading(examination.sha256, cards, who=ACTOR)
+            self._tell(examination, reading)
+
+    def _tell(self, examination: Examination, reading: Reading) -> None:
+        self._on_reading(reading)
+        cards = [output.card for output in examination.outputs]
+        record_reading(examination.sha256, cards, who=ACTOR)
 
     def _load_films(
         self,
