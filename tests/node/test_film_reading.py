@@ -267,6 +267,7 @@ def test_the_change_since_a_prior_film_stands_in_the_results(bench: Bench) -> No
     (change,) = [text for text in texts if text.startswith("Prior film of")]
     assert change.startswith("Prior film of 2025-03-01: cardiothoracic ratio 0.43 → 0.60, +0.17 (")
     assert len(bench.reader.read) == 2  # that of another patient was not even read
+    assert len(list_readings()) == 2
 
 
 def test_a_film_is_read_without_priors_where_the_archive_is_away(bench: Bench) -> None:

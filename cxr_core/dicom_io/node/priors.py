@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
+from cxr_core.access.audit import record_reading
 from cxr_core.decisions import DEFAULT_DECISION
 from cxr_core.dicom_io.header import FilmHeader, HeaderReader
 from cxr_core.dicom_io.pacs.archive import Archive, find_priors
@@ -91,7 +92,10 @@ class PriorFilms:
         made = _parse_date(prior_header.texts.get("StudyDate", ""))
         if made is None or _identify(prior_header) != _identify(header):
             return None
-        reading = interpret(reader.examine(data), Patient(), DEFAULT_DECISION)
+        examination = reader.examine(data)
+        cards = [output.card for output in examination.outputs]
+        record_reading(examination.sha256, cards, who="node")
+        reading = interpret(examination, Patient(), DEFAULT_DECISION)
         measurement = next(iter(reading.measurements), None)
         if measurement is None or measurement.value is None:
             return None
