@@ -28,6 +28,7 @@ from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.workspace import atomic
 from cxr_core.workspace.process_lock import find_lock_holder
 from tests.lit_films import lit_films
+from tests.training.forked_fit import fork_fit
 from tests.training.test_fit import TINY
 from train.fit import main as fit_command
 
@@ -138,20 +139,19 @@ def _later(run: Path) -> bool:
     return CALLS[run] % 7 == 0
 
 
-def start(
-    recipe: Recipe, films: Path, run: Path, workspace: Path, *more: str
-) -> subprocess.Popen[str]:
+def list_arguments(recipe: Recipe, films: Path, run: Path) -> list[str]:
+    """Those of the command that begins a run, or goes on with it where there is one."""
+    if (run / "recipe.toml").exists():
+        return ["--resume", str(run), "--device", "cpu"]
     run.parent.mkdir(parents=True, exist_ok=True)
     toml = run.parent / "recipe.toml"
     toml.write_text(format_recipe(recipe))
-    arguments = (
-        [str(toml), "--data", str(films), "--run", str(run)]
-        if not (run / "recipe.toml").exists()
-        else []
-    )
-    resumed = ["--resume", str(run)] if not arguments else []
+    return [str(toml), "--data", str(films), "--run", str(run), "--device", "cpu"]
+
+
+def start(recipe: Recipe, films: Path, run: Path, workspace: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "train.fit", *arguments, *resumed, "--device", "cpu", *more],
+        [sys.executable, "-m", "train.fit", *list_arguments(recipe, films, run)],
         cwd=ROOT,
         env=os.environ | {"CXR_WORKSPACE": str(workspace), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.DEVNULL,
@@ -168,20 +168,19 @@ def killed_until_done(
     films: Path, run: Path, workspace: Path, kills: int, seed: int, longest_s: float = 2.0
 ) -> int:
     """Run, kill at random moments, resume, until its model is there. How often it was killed."""
-    chance, done = random.Random(seed), 0
+    chance, done, output = random.Random(seed), 0, run.with_name("output.txt")
     while True:
-        process = start(RESTLESS, films, run, workspace)
+        process = fork_fit(list_arguments(RESTLESS, films, run), workspace, output)
         if done < kills:
-            while process.poll() is None and not (run / "progress.jsonl").exists():
+            while process.is_alive() and not (run / "progress.jsonl").exists():
                 time.sleep(0.02)
-            try:
-                process.wait(chance.uniform(0.05, longest_s))
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-        said = process.communicate()[1]
-        if process.returncode == 0:
+            process.join(chance.uniform(0.05, longest_s))
+            if process.is_alive():
+                process.kill()
+        process.join()
+        if process.exitcode == 0:
             return done
-        assert process.returncode == -signal.SIGKILL, said
+        assert process.exitcode == -signal.SIGKILL, output.read_text()
         done += 1
         if RunFolder(run).model.exists():  # killed between the last of its work and its end
             return done

@@ -15,9 +15,14 @@ from safetensors.torch import load_file
 
 from cxr_core.errors import RunError
 from cxr_core.training.engine.device import select_device
-from cxr_core.training.recipe.recipe_file import format_recipe
 from cxr_core.training.runs.run_folder import RunFolder
-from tests.training.test_resume import RESTLESS, films, step_of  # noqa: F401 - films is a fixture
+from tests.training.forked_fit import fork_fit
+from tests.training.test_resume import (
+    RESTLESS,
+    films,  # noqa: F401 - a fixture
+    list_arguments,
+    step_of,
+)
 
 pytestmark = pytest.mark.process
 
@@ -29,23 +34,12 @@ PLAIN = replace(
 )  # fmt: skip
 
 
-def launch(recipe, data: Path, run: Path, count: int, *more: str) -> subprocess.Popen[str]:
-    run.parent.mkdir(parents=True, exist_ok=True)
-    toml = run.parent / "recipe.toml"
-    toml.write_text(format_recipe(recipe))
-    command = [sys.executable, "-m"]
-    if count > 1:
-        # `--`, or torchrun would take `--run` for one of its own options
-        command += [
-            "torch.distributed.run",
-            "--standalone",
-            f"--nproc-per-node={count}",
-            "-m",
-            "--",
-        ]
-    given = more or (str(toml), "--data", str(data), "--run", str(run))
+def launch_two(arguments: list[str], run: Path) -> subprocess.Popen[str]:
+    """Start the command as torchrun does."""
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     return subprocess.Popen(
-        [*command, "train.fit", *given, "--device", "cpu"],
+        # `--`, or torchrun would take `--run` for one of its own options
+        [*torchrun, "-m", "--", "train.fit", *arguments],
         cwd=ROOT,
         env=os.environ | {"CXR_WORKSPACE": str(run.parent / "workspace"), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
@@ -55,29 +49,26 @@ def launch(recipe, data: Path, run: Path, count: int, *more: str) -> subprocess.
     )
 
 
-def finished(process: subprocess.Popen[str]) -> str:
-    said = process.communicate(timeout=240)[0]
-    assert process.returncode == 0, said
-    return said
+def run_one(arguments: list[str], run: Path) -> None:
+    output = run.with_name("output.txt")
+    process = fork_fit(arguments, run.parent / "workspace", output)
+    process.join(240)
+    assert process.exitcode == 0, output.read_text()
 
 
 def test_two_processes_learn_what_one_learns(films: Path, tmp_path: Path) -> None:  # noqa: F811
-    said = finished(launch(PLAIN, films, tmp_path / "two" / "run", 2))
+    runs = [tmp_path / name / "run" for name in ("one", "two")]
+    both = launch_two(list_arguments(PLAIN, films, runs[1]), runs[1])
+    said = both.communicate(timeout=240)[0]
+    assert both.returncode == 0, said
     assert said.count("/two/run/model\n") == 1, "one process prints the path"
-    finished(launch(PLAIN, films, tmp_path / "one" / "run", 1))
-    one, two = (
-        load_file(tmp_path / name / "run" / "model" / "weights.safetensors")
-        for name in ("one", "two")
-    )
+    run_one(list_arguments(PLAIN, films, runs[0]), runs[0])
+    one, two = (load_file(run / "model" / "weights.safetensors") for run in runs)
     for name in one:
         assert torch.allclose(one[name].float(), two[name].float(), rtol=1e-3, atol=1e-5), name
     losses = [
-        [
-            line["loss"]
-            for line in RunFolder(tmp_path / name / "run").read_events()
-            if line["event"] == "epoch"
-        ]
-        for name in ("one", "two")
+        [line["loss"] for line in RunFolder(run).read_events() if line["event"] == "epoch"]
+        for run in runs
     ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
@@ -87,8 +78,7 @@ def test_a_killed_process_ends_the_run_which_goes_on_on_another_number(
     tmp_path: Path,
 ) -> None:
     run = tmp_path / "run"
-    long = replace(PLAIN, epochs=30)
-    process = launch(long, films, run, 2)
+    process = launch_two(list_arguments(replace(PLAIN, epochs=30), films, run), run)
     while step_of(run) < 8:
         time.sleep(0.05)
         assert process.poll() is None, process.communicate()[0]
@@ -108,7 +98,7 @@ def test_a_killed_process_ends_the_run_which_goes_on_on_another_number(
     assert damaged == ()
     recipe = run / "recipe.toml"
     recipe.write_text(recipe.read_text().replace("epochs = 30", "epochs = 6"))
-    finished(launch(long, films, run, 1, "--resume", str(run)))
+    run_one(list_arguments(PLAIN, films, run), run)
     assert folder.is_finished
     begun = [line["processes"] for line in folder.read_events() if line["event"] == "begun"]
     assert begun == [2]
