@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -119,7 +119,10 @@ class Outcome:
 
 
 class WorkspaceSoak:
-    """One whole workspace, its views and commands, and what they say while nothing is damaged."""
+    """One whole workspace, its views and commands, and what they say while nothing is damaged.
+
+    Each is asked for that when it is first needed, always before anything is damaged.
+    """
 
     def __init__(self, site: Path, out: Path, seed: int = 17):
         """site: where films and workspace are written; CXR_WORKSPACE must name its `workspace`.  out: for cases."""
@@ -133,8 +136,15 @@ class WorkspaceSoak:
         cv2.imwrite(str(drawn), pixels)
         self.views = list_views(self.workspace, film)
         self.commands = list_commands(self.workspace, drawn, site / "out")
-        self._usual = {name: set(self._open(view).said) for name, view in self.views.items()}
+        self._usual_of_views: dict[str, set[str]] = {}
+        self._usual_of_commands: dict[str, set[str]] = {}
         self.tally = Tally()
+
+    def open_undamaged(self, names: Iterable[str]) -> None:
+        """Keep what these views say while nothing is damaged, unless that is known."""
+        for name in names:
+            if name not in self._usual_of_views:
+                self._usual_of_views[name] = set(self._open(self.views[name]).said)
 
     def list_cases(self) -> list[tuple[str, Path, str]]:
         """Every kind, file and damage."""
@@ -157,19 +167,23 @@ class WorkspaceSoak:
         area = area_of(self.workspace, path)
         outcome = Outcome()
         seed = f"{self.seed} {path.relative_to(self.workspace)} {damage}"
+        opened = VIEWS_OF[area] if views is None else views
+        self.open_undamaged(opened)
         with damaged(path, damage, seed):
-            for name in VIEWS_OF[area] if views is None else views:
+            for name in opened:
                 shown = self._open(self.views[name])
-                outcome.said += [text for text in shown.said if text not in self._usual[name]]
+                usual = self._usual_of_views[name]
+                outcome.said += [text for text in shown.said if text not in usual]
                 outcome.violations += [f"{name}: {each}" for each in shown.violations]
         for name in COMMANDS_OF[area] if commands is None else commands:
-            if name not in self._usual:
-                self._usual[name] = set(self._run(name).said)
+            if name not in self._usual_of_commands:
+                self._usual_of_commands[name] = set(self._run(name).said)
                 self._restore()
             with damaged(path, damage, seed):
                 ended = self._run(name)
             self._restore()
-            outcome.said += [text for text in ended.said if text not in self._usual[name]]
+            usual = self._usual_of_commands[name]
+            outcome.said += [text for text in ended.said if text not in usual]
             outcome.violations += [f"{name}: {each}" for each in ended.violations]
         is_grave = kind in NEVER_SILENT and damage in NOTHING_LEFT
         if is_grave and not outcome.said and views is commands is None:
@@ -540,6 +554,7 @@ def main() -> int:
     start = reported = time.monotonic()
     with quiet_app():
         soak = WorkspaceSoak(out / "site", out, given.seed)
+        soak.open_undamaged(soak.views)
         cases = [case for case in soak.list_cases() if given.kind in case[0]]
         Random(given.seed).shuffle(cases)
         for case in itertools.islice(cases, given.count):

@@ -11,7 +11,7 @@ from tests.soak.whole_workspace import KINDS, sort_by_kind
 
 @pytest.fixture(scope="module")
 def soak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkspaceSoak]:
-    """The workspace, whose every view is sound before anything is damaged."""
+    """The workspace with its views and commands."""
     site = tmp_path_factory.mktemp("soak") / "site"
     with pytest.MonkeyPatch.context() as patch, quiet_app():
         patch.setenv("CXR_WORKSPACE", str(site / "workspace"))
