@@ -17,7 +17,7 @@ from cxr_core.dicom_io.node.film_reading import FilmReading
 from cxr_core.dicom_io.node.node import recover
 from cxr_core.dicom_io.node.priors import PriorFilms
 from cxr_core.dicom_io.node.spool import Spool
-from cxr_core.errors import ArchiveUnreachable
+from cxr_core.errors import ArchiveRefused, ArchiveUnreachable
 from cxr_core.reading.results import Reading
 from cxr_core.workspace.json_files import JsonObject
 from tests.hearts import SLENDER
@@ -277,3 +277,13 @@ def test_a_film_is_read_without_priors_where_the_archive_is_away(bench: Bench) -
     bench.read()
     texts = find_texts(bench.results_of(name)["SR"])
     assert any("could not be looked for" in text for text in texts)
+
+
+def test_an_archive_that_refuses_is_not_said_to_be_silent(bench: Bench) -> None:
+    bench.archive.error = ArchiveRefused("More than 100 studies match.")
+    bench.compare_with_priors()
+    name = bench.add(make_film(1))
+    bench.read()
+    texts = find_texts(bench.results_of(name)["SR"])
+    assert "Prior films could not be obtained from the archive." in texts
+    assert not any("did not answer" in text for text in texts)

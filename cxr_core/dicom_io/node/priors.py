@@ -9,18 +9,19 @@ from cxr_core.access.audit import record_reading
 from cxr_core.decisions import DEFAULT_DECISION
 from cxr_core.dicom_io.header import FilmHeader, HeaderReader
 from cxr_core.dicom_io.pacs.archive import Archive, find_priors
-from cxr_core.errors import ArchiveError, FilmRefused
+from cxr_core.errors import ArchiveRefused, ArchiveUnreachable, FilmRefused
 from cxr_core.presentation.wording import format_ratio
 from cxr_core.reading.cardiothoracic.change import compare_ratios
 from cxr_core.reading.cardiothoracic.ratio import Measurement
 from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
-from cxr_core.reading.report.measurement import describe_view_change
+from cxr_core.reading.report.measurement import list_prior_limitations
 from cxr_core.reading.results import Examination, Reading
 
 MOST_STUDIES = 3  # that are looked into for a film with a ratio, newest first
 MOST_FILMS = 2  # of each of them
 NOT_REACHED = "Prior films could not be looked for: the archive did not answer."
+NOT_OBTAINED = "Prior films could not be obtained from the archive."
 
 
 class FilmExaminer(Protocol):
@@ -62,8 +63,10 @@ class PriorFilms:
             return ()
         try:
             prior = next(self._find_priors(header, reader), None)
-        except ArchiveError:
+        except ArchiveUnreachable:
             return (NOT_REACHED,)
+        except ArchiveRefused:
+            return (NOT_OBTAINED,)
         if prior is None:
             return ()
         return tuple(_describe(prior, reading, measurement))
@@ -107,11 +110,7 @@ def _describe(prior: PriorFilm, reading: Reading, measurement: Measurement) -> I
     change = compare_ratios(prior.measurement, measurement)
     text = change.describe() if change else format_ratio(prior.measurement.value)
     yield f"Prior film of {prior.made:%Y-%m-%d}: cardiothoracic ratio {text}."
-    view_change = describe_view_change(prior.reading, reading)
-    if view_change:
-        yield view_change
-    for reason in prior.measurement.reasons:
-        yield f"Prior film: {reason}"
+    yield from list_prior_limitations(reading, prior.reading)
 
 
 def _identify(header: FilmHeader) -> tuple[str, str]:
