@@ -85,7 +85,7 @@ class NodeReceiver:
         ]
         address = (self._settings.address, self._settings.port)
         try:
-            self._server = self._entity.start_server(
+            server = self._entity.start_server(
                 address, block=False, evt_handlers=handlers, ssl_context=self._encryption
             )
         except OSError as error:
@@ -93,7 +93,9 @@ class NodeReceiver:
                 f"the node cannot listen on {address[0]} port {address[1]} ({error.strerror or error}); is another "
                 "node running? If not, choose another port, or an address of this machine, in pacs.toml"
             ) from error
-        self._server.verify_request = self._may_connect  # type: ignore[method-assign]
+        assert server is not None  # as it does not block
+        server.verify_request = self._may_connect  # type: ignore[method-assign]
+        self._server = server
 
     def stop(self) -> None:
         """End every association and listen no more."""
@@ -110,7 +112,7 @@ class NodeReceiver:
         names = list(self._names.items())
         return [name for association, name in names if association.is_alive()]
 
-    def _may_connect(self, _: object, client_address: Any) -> bool:
+    def _may_connect(self, request: Any, client_address: Any) -> bool:
         return is_known_address(self._settings.peers, str(client_address[0]))
 
     def _bound_messages(self, event: evt.Event) -> None:
