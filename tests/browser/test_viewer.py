@@ -283,9 +283,7 @@ def test_length_is_measured_deleted_and_gone_with_the_film(
     label = viewer.locator(".measure-label span")
     if spacing is None:
         expect(label).to_have_text(f"{math.hypot(x1 - x0, y1 - y0):.0f} px")
-        expect(viewer.locator(".note")).to_have_text(
-            "Lengths in px, as no pixel size is known"
-        )
+        expect(viewer.locator(".note")).to_have_text("Lengths in px, as no pixel size is known")
     else:
         row, column, source = spacing
         expect(label).to_have_text(f"{math.hypot((x1 - x0) * column, (y1 - y0) * row):.1f} mm")
