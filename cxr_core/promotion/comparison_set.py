@@ -243,7 +243,9 @@ def _exclude_films_of(
     if _made_own_split(run):
         left_alone, split = _has_split_of(run, incumbent), "run's test split"
     else:
-        left_alone = left_test_films_alone(exclusions, learnt, test.manifest)
+        left_alone = left_test_films_alone(
+            exclusions, learnt, test.manifest.kind, test.manifest.table["sha256"]
+        )
     if not left_alone:
         test = Films(
             None,
