@@ -258,11 +258,11 @@ def _format_finding(finding: FindingReading) -> str:
     if finding.is_withheld:
         return f"{finding.finding}: {call_name(finding.call)}, no number as a quality flag allows no verdict ({origin})"
     of_whom = " of a reader's call" if finding.label_noise else ""
-    words = [f"probability{of_whom} {_format_probability(finding)}"]
+    probability, thresholds = _format_probability(finding)
+    words = [f"probability{of_whom} {probability}"]
     if finding.prevalence is not None:
         words[0] += f" at a prevalence of {format_percent(finding.prevalence)}"
         words.append(describe_likelihood(finding.probability, finding.prevalence))
-    thresholds = _describe_thresholds(finding)
     if finding.site is not None:
         note = finding.site.describe_probability()
         words[0] += f", {note}" if note else ""
@@ -274,29 +274,20 @@ def _format_finding(finding: FindingReading) -> str:
     )
 
 
-def _format_probability(finding: FindingReading) -> str:
-    assert finding.probability is not None
-    if finding.threshold is not None:
-        return format_percent(finding.probability)
-    assert finding.present_from is not None
-    assert finding.absent_below is not None
-    thresholds = (finding.present_from, finding.absent_below)
-    return format_beside_thresholds(finding.probability, thresholds)[0]
-
-
-def _describe_thresholds(finding: FindingReading) -> str:
+def _format_probability(finding: FindingReading) -> tuple[str, str]:
+    """The probability, and the thresholds that it is held against."""
     assert finding.probability is not None
     if finding.threshold is not None:
         threshold = format_threshold(finding.probability, finding.threshold)
-        return (
-            f"threshold {threshold}, {operating_point_name(finding.operating_point or '').lower()}"
-        )
+        point = operating_point_name(finding.operating_point or "").lower()
+        return format_percent(finding.probability), f"threshold {threshold}, {point}"
     assert finding.present_from is not None
     assert finding.absent_below is not None
-    _, (suspected, absent) = format_beside_thresholds(
+    probability, (suspected, absent) = format_beside_thresholds(
         finding.probability, (finding.present_from, finding.absent_below)
     )
-    return f"suspected from {suspected}, not suspected below {absent}, {finding.decision}"
+    words = f"suspected from {suspected}, not suspected below {absent}, {finding.decision}"
+    return probability, words
 
 
 def _format_measurement(measurement: Measurement) -> str:

@@ -52,7 +52,7 @@ def build_ratio_section(
     )
 
 
-def describe_view_change(prior: Reading, current: Reading) -> str | None:
+def _describe_view_change(prior: Reading, current: Reading) -> str | None:
     """A sentence on what different views do to the ratio; None where both are alike."""
     views = (prior.patient.view, current.patient.view)
     if views[0] == views[1]:
@@ -96,7 +96,7 @@ def _list_prior_figures(measurement: Measurement, prior: Reading) -> Iterator[tu
 
 def list_prior_limitations(reading: Reading, prior: Reading) -> Iterator[str]:
     """Sentences on what speaks against comparing the ratio with that of a prior film."""
-    view_change = describe_view_change(prior, reading)
+    view_change = _describe_view_change(prior, reading)
     if view_change is not None:
         yield view_change
     for measurement in prior.measurements:

@@ -41,9 +41,8 @@ REQUESTS = "requests.jsonl"
 LOCK = ".scoring.lock"
 METADATA = b"silhouette"  # of a shard: the record of the scoring, and the counts of the shard
 SHARDS_OF_A_PART = 1000
-SHARD_NAMES = (
-    f"{'[0-9]' * 8}.parquet"  # a pattern; other files in the folder are not of the scoring
-)
+# The pattern of their names; other files in the folder are not of the scoring.
+SHARD_NAMES = "[0-9]" * 8 + ".parquet"
 MANIFEST_COLUMNS = ("file", "stamp", "sha256", "pixels_sha256", "repeats", "status", "refusal_code")
 
 
